@@ -1,0 +1,131 @@
+#include "base/child.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define FDS_MAX 8
+
+static int
+arrange_fds(posix_spawn_file_actions_t *fa, const int *fds, const int *safe, size_t fd_n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < fd_n && rc == 0; i++)
+		rc = fds[i] < 0
+		    ? posix_spawn_file_actions_addopen(fa, (int)i, "/dev/null", O_RDWR, 0)
+		    : posix_spawn_file_actions_adddup2(fa, safe[i], (int)i);
+	return rc;
+}
+
+enum mr_status
+mr_child_start(pid_t *pid, char *const argv[], const int *fds, size_t fd_n, struct mr_err *err)
+{
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t at;
+	sigset_t all, none;
+	int safe[FDS_MAX], rc = 0;
+
+	if (fd_n > FDS_MAX)
+		return mr_err_set(err, MR_USAGE, "more than %d descriptors", FDS_MAX);
+	/* Out of the way of the numbers they will get. */
+	for (size_t i = 0; i < fd_n; i++)
+		if ((safe[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, FDS_MAX)) < 0
+		    && fds[i] >= 0)
+			rc = errno;
+	posix_spawn_file_actions_init(&fa);
+	posix_spawnattr_init(&at);
+	sigfillset(&all);
+	sigemptyset(&none);
+	posix_spawnattr_setflags(
+	    &at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&at, &all);
+	posix_spawnattr_setsigmask(&at, &none);
+	if (rc == 0)
+		rc = arrange_fds(&fa, fds, safe, fd_n);
+	if (rc == 0)
+		rc = posix_spawnp(pid, argv[0], &fa, &at, argv, environ);
+	posix_spawn_file_actions_destroy(&fa);
+	posix_spawnattr_destroy(&at);
+	for (size_t i = 0; i < fd_n; i++)
+		if (safe[i] >= 0)
+			close(safe[i]);
+	if (rc == 0)
+		return MR_OK;
+	errno = rc;
+	return mr_err_sys(err, rc == ENOENT ? MR_NOTFOUND : MR_TEMP, "%s", argv[0]);
+}
+
+enum mr_status
+mr_child_run(char *const argv[], const int *fds, size_t fd_n, int64_t deadline_ms,
+    struct mr_exit *end, struct mr_err *err)
+{
+	enum mr_status st;
+	int status, pfd;
+	pid_t pid;
+
+	*end = (struct mr_exit){ .code = -1 };
+	if ((st = mr_child_start(&pid, argv, fds, fd_n, err)))
+		return st;
+	pfd = pidfd_open(pid, 0);
+	end->timed_out = pfd < 0 || mr_io_wait(pfd, POLLIN, deadline_ms, NULL) != MR_OK;
+	if (pfd >= 0)
+		close(pfd);
+	/* Its group goes with it; the pid is still ours, so the group cannot be another's. */
+	kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status))
+		end->code = WEXITSTATUS(status);
+	else
+		end->signal = WTERMSIG(status);
+	return MR_OK;
+}
+
+enum mr_status
+mr_child_find(char *out, size_t out_cap, const char *program, const char *dir, const char *path)
+{
+	struct mr_str rest = mr_str(path), piece;
+	int n;
+
+	if (strchr(program, '/')) {
+		n = snprintf(out, out_cap, "%s", program);
+		return n > 0 && (size_t)n < out_cap && access(out, X_OK) == 0 ? MR_OK : MR_NOTFOUND;
+	}
+	if (dir) {
+		n = snprintf(out, out_cap, "%s/%s", dir, program);
+		if (n > 0 && (size_t)n < out_cap && access(out, X_OK) == 0)
+			return MR_OK;
+	}
+	while (mr_str_split(&rest, ':', &piece)) {
+		n = snprintf(out, out_cap, "%.*s/%s", (int)piece.n, piece.p, program);
+		if (piece.n && n > 0 && (size_t)n < out_cap && access(out, X_OK) == 0)
+			return MR_OK;
+	}
+	return MR_NOTFOUND;
+}
+
+int
+mr_child_memfile(struct mr_str bytes)
+{
+	int fd = memfd_create("mr", MFD_CLOEXEC);
+
+	if (fd >= 0 && (mr_io_write(fd, bytes, NULL) || lseek(fd, 0, SEEK_SET) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}

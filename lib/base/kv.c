@@ -1,0 +1,95 @@
+#include "base/kv.h"
+
+static bool
+is_plain(struct mr_str v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] <= ' ' || v.p[i] > '~' || v.p[i] == '"' || v.p[i] == '\\')
+			return false;
+	return v.n > 0;
+}
+
+void
+mr_kv_add(struct mr_buf *b, const char *name, struct mr_str value)
+{
+	if (b->n)
+		mr_buf_addc(b, ' ');
+	mr_buf_adds(b, name);
+	mr_buf_addc(b, '=');
+	if (is_plain(value)) {
+		mr_buf_add(b, value);
+		return;
+	}
+	mr_buf_addc(b, '"');
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		if (c == '"' || c == '\\')
+			mr_buf_addc(b, '\\');
+		if (c < ' ' || c > '~')
+			mr_buf_addf(b, "\\x%02x", c);
+		else
+			mr_buf_addc(b, (char)c);
+	}
+	mr_buf_addc(b, '"');
+}
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)mr_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* `line` stands behind the opening quote; leaves it behind the closing one. */
+static bool
+unquote(struct mr_str *line, struct mr_buf *value)
+{
+	size_t i = 0;
+
+	while (i < line->n && line->p[i] != '"') {
+		char c = line->p[i++];
+
+		if (c == '\\') {
+			if (i >= line->n)
+				return false;
+			c = line->p[i++];
+			if (c == 'x') {
+				if (line->n - i < 2 || hex(line->p[i]) < 0
+				    || hex(line->p[i + 1]) < 0)
+					return false;
+				c = (char)(hex(line->p[i]) << 4 | hex(line->p[i + 1]));
+				i += 2;
+			}
+		}
+		mr_buf_addc(value, c);
+	}
+	if (i >= line->n)
+		return false;
+	*line = mr_str_from(*line, i + 1);
+	return true;
+}
+
+bool
+mr_kv_next(struct mr_str *line, struct mr_str *name, struct mr_buf *value)
+{
+	ptrdiff_t eq;
+
+	mr_buf_clear(value);
+	*line = mr_str_trim(*line);
+	eq = mr_str_chr(*line, '=');
+	if (eq <= 0)
+		return false;
+	*name = (struct mr_str){ line->p, (size_t)eq };
+	if (mr_str_chr(*name, ' ') >= 0)
+		return false;
+	*line = mr_str_from(*line, (size_t)eq + 1);
+	if (line->n && line->p[0] == '"') {
+		*line = mr_str_from(*line, 1);
+		return unquote(line, value) && !value->is_full;
+	}
+	mr_buf_add(value, mr_str_word(line));
+	return !value->is_full;
+}

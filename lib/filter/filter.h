@@ -1,0 +1,83 @@
+/* filter.h - one filter, and the one driver that makes a program of it. */
+#ifndef MR_FILTER_FILTER_H
+#define MR_FILTER_FILTER_H
+
+#include "base/log.h"
+#include "base/watch.h"
+#include "mail/answer.h"
+
+/* Letters that mean the same in every filter (DESIGN.md section 2); a filter never declares them. */
+#define MR_FILTER_LETTERS "lne:T:D:S:N:E:Hvi:h:f:r:"
+
+struct mr_filter_opt {
+	char letter;
+	const char *arg; /* NULL for a letter without argument */
+};
+
+/* What a filter is opened with.  All strings live as long as the argument list. */
+struct mr_filter_conf {
+	const struct mr_log *log;
+	struct mr_watch *watch; /* add each file that open reads; may be NULL */
+	struct mr_arena *arena; /* lives as long as the filter's state */
+	bool is_verbose;        /* -v: say more in the answer's note */
+	bool outage_is_open;    /* -e open: what an outage means; -e defer is the default */
+	uint64_t time_s;        /* -T, or 0 */
+	const char *resolver;   /* -D, or NULL */
+	const char *store;      /* -S, or NULL */
+	const char *host;       /* -N: our host name and authserv-id, or NULL */
+	const struct mr_filter_opt *opt; /* the filter's own letters, in order */
+	size_t opt_n;
+	char *const *operand;
+	size_t operand_n;
+};
+
+/* All functions but open and one of the work functions may be NULL. */
+struct mr_filter {
+	const char *name;     /* "mr-access" */
+	const char *purpose;  /* one line for -? */
+	const char *synopsis; /* own options and operands: "[-cs] table" */
+	const char *letters;  /* own letters as for mr_opt_next */
+
+	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
+	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
+
+	/* After the fork, at first use: store, sockets. */
+	enum mr_status (*begin)(void *state, struct mr_err *err);
+
+	/* One record in, one answer out (initialised by the caller).  A status other than MR_OK is a
+	 * fault of ours: MR_DEFER, or what -e says. */
+	enum mr_status (*envelope)(
+	    void *state, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err);
+
+	void (*close)(void *state);
+};
+
+/* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
+extern const struct mr_filter *const mr_filters[];
+const struct mr_filter *mr_filter_find(const char *name);
+
+/* One filter, opened. */
+struct mr_filter_run {
+	const struct mr_filter *filter;
+	struct mr_arena arena;
+	struct mr_filter_conf conf;
+	void *state;
+	bool has_begun;
+	bool is_loop, is_report; /* -l, -n */
+	int record_fd;           /* -E, or -1 */
+	struct mr_attrs by_hand; /* -i -h -f -r as client_address, helo_name, sender, recipient */
+};
+
+/* Reads argv (argv[0] is the command's word) and opens the filter.  MR_USAGE with a reason. */
+enum mr_status mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
+    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err);
+void mr_filter_close(struct mr_filter_run *run);
+
+/* Asks it: always gives an answer; a fault of ours is logged and becomes MR_DEFER 4.3.0, or MR_DUNNO
+ * with -e open. */
+void mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer);
+
+/* The whole program: options, stdin, -l, -n, output on fd 1, log on fd 2.  Returns the exit code. */
+int mr_filter_main(const struct mr_filter *filter, int argc, char **argv);
+
+#endif

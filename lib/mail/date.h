@@ -1,0 +1,15 @@
+/* date.h - dates of RFC 5322 section 3.3. */
+#ifndef MR_MAIL_DATE_H
+#define MR_MAIL_DATE_H
+
+#include "base/str.h"
+
+#define MR_DATE_MAX 40
+
+/* "Tue, 24 Nov 2026 03:48:06 +0000": UTC, into storage of at least MR_DATE_MAX bytes; a view. */
+struct mr_str mr_date_text(char *storage, int64_t now_s);
+
+/* "2026-11-24T03:48:06Z" for people and files of ours (RFC 3339); same storage. */
+struct mr_str mr_date_iso(char *storage, int64_t now_s);
+
+#endif

@@ -1,0 +1,209 @@
+#include "mail/envelope.h"
+
+void
+mr_env_init(struct mr_env *env, struct mr_arena *arena)
+{
+	*env = (struct mr_env){ .arena = arena };
+}
+
+static bool
+is_name(struct mr_str s)
+{
+	if (s.n == 0 || s.n > MR_ENV_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+			return false;
+	}
+	return true;
+}
+
+bool
+mr_env_is_rcpt_attr(struct mr_str name)
+{
+	return mr_str_is(name, "original_recipient") || mr_str_is(name, "dsn_orcpt")
+	    || mr_str_is(name, "dsn_notify");
+}
+
+static struct mr_attr *
+find(const struct mr_attrs *attrs, struct mr_str name)
+{
+	for (size_t i = 0; i < attrs->n; i++)
+		if (mr_str_eq(attrs->v[i].name, name))
+			return &attrs->v[i];
+	return NULL;
+}
+
+struct mr_str
+mr_attrs_get(const struct mr_attrs *attrs, const char *name)
+{
+	const struct mr_attr *a = find(attrs, mr_str(name));
+
+	return a ? a->value : (struct mr_str){ NULL, 0 };
+}
+
+struct mr_str
+mr_env_get(const struct mr_env *env, const char *name)
+{
+	if (mr_str_is(mr_str(name), "recipient"))
+		return env->rcpt_n ? env->rcpt[0].addr : (struct mr_str){ NULL, 0 };
+	return mr_attrs_get(&env->attrs, name);
+}
+
+static enum mr_status
+check_value(struct mr_str name, struct mr_str value, struct mr_err *err)
+{
+	if (name.n + 1 + value.n > MR_ENV_LINE_MAX)
+		return mr_err_set(err, MR_PERM, "%.*s: value over %u bytes", (int)name.n, name.p,
+		    MR_ENV_LINE_MAX);
+	if (!mr_str_is_line(value))
+		return mr_err_set(
+		    err, MR_PERM, "%.*s: NUL, CR or LF in the value", (int)name.n, name.p);
+	return MR_OK;
+}
+
+enum mr_status
+mr_attrs_set(struct mr_attrs *attrs, struct mr_arena *arena, struct mr_str name,
+    struct mr_str value, struct mr_err *err)
+{
+	struct mr_attr *a;
+	enum mr_status st;
+
+	if (!is_name(name))
+		return mr_err_set(err, MR_PERM, "not an attribute name: '%.*s'",
+		    (int)(name.n < MR_ENV_NAME_MAX ? name.n : MR_ENV_NAME_MAX), name.p);
+	if ((st = check_value(name, value, err)))
+		return st;
+	a = find(attrs, name);
+	if (!a) {
+		if (attrs->n >= MR_ENV_ATTR_MAX)
+			return mr_err_set(err, MR_PERM, "more than %u attributes", MR_ENV_ATTR_MAX);
+		name = mr_arena_dup(arena, name);
+		if (!name.p || !mr_arena_grow(arena, &attrs->v, attrs->n, &attrs->cap, sizeof *a))
+			return mr_err_set(err, MR_TEMP, "out of memory");
+		a = &attrs->v[attrs->n++];
+		*a = (struct mr_attr){ .name = name, .value = MR_STR("") };
+	}
+	value = mr_arena_dup(arena, value);
+	if (!value.p)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	a->value = value;
+	return MR_OK;
+}
+
+enum mr_status
+mr_env_set(struct mr_env *env, struct mr_str name, struct mr_str value, struct mr_err *err)
+{
+	return mr_attrs_set(&env->attrs, env->arena, name, value, err);
+}
+
+enum mr_status
+mr_env_add_rcpt(struct mr_env *env, struct mr_str addr, struct mr_err *err)
+{
+	enum mr_status st = check_value(MR_STR("recipient"), addr, err);
+
+	if (st)
+		return st;
+	if (env->rcpt_n >= MR_ENV_RCPT_MAX)
+		return mr_err_set(err, MR_PERM, "more than %u recipients", MR_ENV_RCPT_MAX);
+	addr = mr_arena_dup(env->arena, addr);
+	if (!addr.p
+	    || !mr_arena_grow(
+	        env->arena, &env->rcpt, env->rcpt_n, &env->rcpt_cap, sizeof *env->rcpt))
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	env->rcpt[env->rcpt_n++] = (struct mr_rcpt){ .addr = addr };
+	return MR_OK;
+}
+
+enum mr_status
+mr_env_add_line(struct mr_env *env, struct mr_str line, struct mr_err *err)
+{
+	ptrdiff_t eq = mr_str_chr(line, '=');
+	struct mr_str name, value;
+
+	if (eq < 0)
+		return mr_err_set(err, MR_PERM, "no '=' in the line");
+	name = (struct mr_str){ line.p, (size_t)eq };
+	value = mr_str_from(line, (size_t)eq + 1);
+	if (mr_str_is(name, "recipient"))
+		return mr_env_add_rcpt(env, value, err);
+	if (env->rcpt_n && mr_env_is_rcpt_attr(name))
+		return mr_attrs_set(
+		    &env->rcpt[env->rcpt_n - 1].attrs, env->arena, name, value, err);
+	return mr_env_set(env, name, value, err);
+}
+
+enum mr_status
+mr_env_parse(struct mr_env *env, struct mr_str text, size_t *used, struct mr_err *err)
+{
+	struct mr_str rest = text, line;
+	size_t line_no = 0;
+
+	while (mr_str_split(&rest, '\n', &line)) {
+		struct mr_err why;
+		enum mr_status st;
+
+		line_no++;
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (line.n == 0)
+			break;
+		if ((st = mr_env_add_line(env, line, &why)))
+			return mr_err_set(err, st, "line %zu: %s", line_no, why.text);
+	}
+	*used = rest.p ? (size_t)(rest.p - text.p) : text.n;
+	return MR_OK;
+}
+
+static void
+write_attrs(const struct mr_attrs *attrs, struct mr_buf *out)
+{
+	for (size_t i = 0; i < attrs->n; i++) {
+		mr_buf_add(out, attrs->v[i].name);
+		mr_buf_addc(out, '=');
+		mr_buf_add(out, attrs->v[i].value);
+		mr_buf_addc(out, '\n');
+	}
+}
+
+void
+mr_env_write(const struct mr_env *env, struct mr_buf *out)
+{
+	write_attrs(&env->attrs, out);
+	for (size_t i = 0; i < env->rcpt_n; i++) {
+		mr_buf_adds(out, "recipient=");
+		mr_buf_add(out, env->rcpt[i].addr);
+		mr_buf_addc(out, '\n');
+		write_attrs(&env->rcpt[i].attrs, out);
+	}
+	mr_buf_addc(out, '\n');
+}
+
+static enum mr_status
+copy_attrs(
+    struct mr_attrs *to, struct mr_arena *arena, const struct mr_attrs *from, struct mr_err *err)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		enum mr_status st = mr_attrs_set(to, arena, from->v[i].name, from->v[i].value, err);
+
+		if (st)
+			return st;
+	}
+	return MR_OK;
+}
+
+enum mr_status
+mr_env_copy(struct mr_env *to, const struct mr_env *from, struct mr_err *err)
+{
+	enum mr_status st = copy_attrs(&to->attrs, to->arena, &from->attrs, err);
+
+	for (size_t i = 0; i < from->rcpt_n && st == MR_OK; i++) {
+		st = mr_env_add_rcpt(to, from->rcpt[i].addr, err);
+		if (st == MR_OK)
+			st = copy_attrs(
+			    &to->rcpt[to->rcpt_n - 1].attrs, to->arena, &from->rcpt[i].attrs, err);
+	}
+	return st;
+}

@@ -1,0 +1,106 @@
+#include "mail/header.h"
+
+#include <string.h>
+
+struct mr_str
+mr_header_name(struct mr_str line)
+{
+	ptrdiff_t colon = mr_str_chr(line, ':');
+	struct mr_str name = { line.p, colon < 0 ? 0 : (size_t)colon };
+
+	while (name.n && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
+		name.n--; /* RFC 5322 4.5: blanks before the colon, obsolete but real */
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] > '~')
+			name.n = 0;
+	return name.n ? name : (struct mr_str){ NULL, 0 };
+}
+
+bool
+mr_header_is_block(struct mr_str text, struct mr_err *err)
+{
+	struct mr_str rest = text, line;
+	bool has_field = false;
+
+	if (text.n == 0)
+		return true;
+	if (text.p[text.n - 1] != '\n') {
+		mr_err_set(err, MR_PERM, "last header line has no line end");
+		return false;
+	}
+	while (mr_str_split(&rest, '\n', &line) && rest.p) {
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (!mr_str_is_line(line)) {
+			mr_err_set(err, MR_PERM, "NUL or lone CR in a header field");
+			return false;
+		}
+		if (line.n && (line.p[0] == ' ' || line.p[0] == '\t') ? !has_field
+		                                                      : !mr_header_name(line).p) {
+			mr_err_set(err, MR_PERM, "not a header field: '%.*s'",
+			    (int)(line.n < 40 ? line.n : 40), line.p);
+			return false;
+		}
+		has_field = true;
+	}
+	return true;
+}
+
+/* Skips blanks, line ends and comments; false if a comment does not end. */
+static bool
+skip_cfws(struct mr_str *s)
+{
+	unsigned depth = 0;
+	size_t i = 0;
+
+	for (; i < s->n; i++) {
+		char c = s->p[i];
+
+		if (c == '(')
+			depth++;
+		else if (depth && c == ')')
+			depth--;
+		else if (depth && c == '\\')
+			i++;
+		else if (!depth && !strchr(" \t\r\n", c))
+			break;
+	}
+	if (depth || i > s->n)
+		return false;
+	*s = mr_str_from(*s, i);
+	return true;
+}
+
+enum mr_status
+mr_header_authserv_id(struct mr_str value, struct mr_buf *out)
+{
+	mr_buf_clear(out);
+	if (!skip_cfws(&value) || value.n == 0)
+		return MR_NOTFOUND;
+	if (value.p[0] == '"') {
+		for (size_t i = 1; i < value.n && value.p[i] != '"'; i++) {
+			if (value.p[i] == '\\' && i + 1 < value.n)
+				i++;
+			mr_buf_addc(out, value.p[i]);
+			if (i + 1 < value.n && value.p[i + 1] == '"')
+				return out->is_full ? MR_PERM : MR_OK;
+		}
+		return MR_NOTFOUND;
+	}
+	for (size_t i = 0; i < value.n; i++) {
+		if (strchr(" \t\r\n;(", value.p[i]))
+			return i && !out->is_full ? MR_OK : MR_PERM;
+		mr_buf_addc(out, value.p[i]);
+	}
+	return MR_NOTFOUND;
+}
+
+void
+mr_header_to_crlf(struct mr_str text, struct mr_buf *out)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\n' && (i == 0 || text.p[i - 1] != '\r'))
+			mr_buf_addc(out, '\r');
+		mr_buf_addc(out, text.p[i]);
+	}
+}
