@@ -287,14 +287,14 @@ mr_rule_parse(struct mr_str value, struct mr_str *comment)
 	                                 : MR_RULE_DAMAGED;
 }
 
-/* The key, and a blank and `words` if there are any.  '#' in front would make a comment of it, so a
- * mailbox that begins so gets the quotes it may have. */
+/* The key, and a blank and `words` if there are any.  '#' in front would make a comment of it, and
+ * U+FEFF a byte order mark, so a mailbox that begins so gets the quotes it may have. */
 static void
 write_key(struct mr_buf *out, struct mr_str key, struct mr_str words)
 {
 	ptrdiff_t at = mr_str_rchr(key, '@');
 
-	if (key.p[0] == '#' && at > 0)
+	if (at > 0 && (key.p[0] == '#' || mr_str_starts(key, "\xef\xbb\xbf")))
 		mr_buf_addf(
 		    out, "\"%.*s\"%.*s", (int)at, key.p, (int)(key.n - (size_t)at), key.p + at);
 	else

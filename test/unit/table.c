@@ -1,7 +1,7 @@
 #include "table/table.h"
 
+#include "../open_table.h"
 #include "../tap.h"
-#include "open_table.h"
 #include "table/table_text.h"
 
 #include <sys/mman.h>
@@ -83,6 +83,7 @@ static const struct {
 	{ MR_TABLE_MAP, "a.org\tx\r\nb.org y\r\n", "a.org x\nb.org y\n", NULL },
 	{ MR_TABLE_MAP, "\"j # d\"@a.org x # c", "\"j # d\"@a.org x\n", NULL },
 	{ MR_TABLE_MAP, "\"#j\"@a.org x", "\"#j\"@a.org x\n", NULL },
+	{ MR_TABLE_MAP, "\"\xef\xbb\xbfj\"@a.org x", "\"\xef\xbb\xbfj\"@a.org x\n", NULL },
 	{ MR_TABLE_MAP, "a|b@a.org x", "a|b@a.org x\n", NULL },
 	{ MR_TABLE_MAP, "* any", "* any\n", NULL },
 	{ MR_TABLE_MAP, "a.org x\n\nA.ORG y\n", NULL, ":3: the same key as in line 1; remove" },

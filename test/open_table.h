@@ -1,4 +1,4 @@
-/* open_table.h - a table from a string, for unit tests: written to a file that is gone again. */
+/* open_table.h - a table from a string, for tests: written to a file that is gone again. */
 #ifndef MR_TEST_OPEN_TABLE_H
 #define MR_TEST_OPEN_TABLE_H
 
