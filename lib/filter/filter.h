@@ -6,8 +6,9 @@
 #include "base/watch.h"
 #include "mail/answer.h"
 
-/* Letters that mean the same in every filter (DESIGN.md section 2); a filter never declares them. */
-#define MR_FILTER_LETTERS "lne:T:D:S:N:E:Hvi:h:f:r:"
+/* Letters that mean the same in every filter; a filter never declares them, nor -D -S -N -E -H, which
+ * are kept for the filters that will need them (DESIGN.md section 2). */
+#define MR_FILTER_LETTERS "lne:T:vi:h:f:r:"
 
 struct mr_filter_opt {
 	char letter;
@@ -22,9 +23,6 @@ struct mr_filter_conf {
 	bool is_verbose;        /* -v: say more in the answer's note */
 	bool outage_is_open;    /* -e open: what an outage means; -e defer is the default */
 	uint64_t time_s;        /* -T, or 0 */
-	const char *resolver;   /* -D, or NULL */
-	const char *store;      /* -S, or NULL */
-	const char *host;       /* -N: our host name and authserv-id, or NULL */
 	const struct mr_filter_opt *opt; /* the filter's own letters, in order */
 	size_t opt_n;
 	char *const *operand;
@@ -64,8 +62,8 @@ struct mr_filter_run {
 	void *state;
 	bool has_begun;
 	bool is_loop, is_report; /* -l, -n */
-	int record_fd;           /* -E, or -1 */
-	struct mr_attrs by_hand; /* -i -h -f -r as client_address, helo_name, sender, recipient */
+	bool is_by_hand;         /* -i, -h, -f or -r was given: ... */
+	struct mr_env by_hand;   /* ... as this record */
 };
 
 /* Reads argv (argv[0] is the command's word) and opens the filter.  MR_USAGE with a reason. */

@@ -157,6 +157,48 @@ mr_env_parse(struct mr_env *env, struct mr_str text, size_t *used, struct mr_err
 	return MR_OK;
 }
 
+enum mr_status
+mr_env_read(struct mr_env *env, struct mr_reader *in, int64_t deadline_ms, struct mr_err *err)
+{
+	int64_t start = in->total - (int64_t)mr_reader_window(in).n;
+
+	for (size_t line_no = 1;; line_no++) {
+		struct mr_str line;
+		struct mr_err why;
+		enum mr_status st = mr_reader_line(in, &line, deadline_ms, err);
+
+		if (st == MR_NOTFOUND && line_no > 1)
+			return mr_err_set(err, MR_PERM, "input ended within a record");
+		if (st)
+			return st;
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (line.n == 0)
+			return MR_OK;
+		if (in->total - (int64_t)mr_reader_window(in).n - start > MR_ENV_MAX)
+			return mr_err_set(err, MR_PERM, "record over %u bytes", MR_ENV_MAX);
+		if ((st = mr_env_add_line(env, line, &why)))
+			return mr_err_set(err, st, "line %zu: %s", line_no, why.text);
+	}
+}
+
+enum mr_status
+mr_env_join(struct mr_env *to, const struct mr_env *from, struct mr_err *err)
+{
+	for (size_t i = 0; i < from->attrs.n; i++) {
+		struct mr_attr *a = find(&to->attrs, from->attrs.v[i].name);
+
+		if (!a) {
+			if (!mr_arena_grow(
+			        to->arena, &to->attrs.v, to->attrs.n, &to->attrs.cap, sizeof *a))
+				return mr_err_set(err, MR_TEMP, "out of memory");
+			a = &to->attrs.v[to->attrs.n++];
+		}
+		*a = from->attrs.v[i];
+	}
+	return MR_OK;
+}
+
 static void
 write_attrs(const struct mr_attrs *attrs, struct mr_buf *out)
 {

@@ -6,8 +6,8 @@
 #define MR_MAIL_ENVELOPE_H
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 
 #define MR_ENV_MAX      (4u << 20) /* bytes of a record's text */
 #define MR_ENV_LINE_MAX 16384u     /* bytes of one line */
@@ -65,6 +65,15 @@ enum mr_status mr_env_add_line(struct mr_env *env, struct mr_str line, struct mr
  * ends it; *used is what was taken, that line included.  Reasons name the line's number. */
 enum mr_status
 mr_env_parse(struct mr_env *env, struct mr_str text, size_t *used, struct mr_err *err);
+
+/* The next record from a stream.  MR_NOTFOUND: the input ended before it began; MR_PERM: bad record, or
+ * the input ended within it; MR_TEMP: no memory, read error, deadline. */
+enum mr_status
+mr_env_read(struct mr_env *env, struct mr_reader *in, int64_t deadline_ms, struct mr_err *err);
+
+/* Takes over all attributes of `from` (replacing those of the same name) without copying bytes:
+ * they live on in from's arena.  Recipients are left alone.  MR_TEMP: no memory. */
+enum mr_status mr_env_join(struct mr_env *to, const struct mr_env *from, struct mr_err *err);
 
 /* Appends the text form, empty line included; recipients stand last. */
 void mr_env_write(const struct mr_env *env, struct mr_buf *out);

@@ -4,26 +4,45 @@
 #define MR_TABLE_TABLE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/ip.h"
+
+#define MR_TABLE_TEXT_MAX (512u << 20) /* bytes of a text table */
+#define MR_TABLE_LINE_MAX 16384u       /* bytes of one line of it */
 
 /* What a table's lines look like, and which keys they make. */
 enum mr_table_kind {
 	MR_TABLE_MAP, /* "key value...": key is an address, network, mailbox, domain, .domain or * */
 	MR_TABLE_ACCESS, /* "permit X comment...", "forbid X comment..." */
 	MR_TABLE_ROUTES, /* "domain host[:port] ...", "domain|host", "domain local", "* host" */
-	MR_TABLE_FOREIGN /* a CDB that mr-table did not make: raw keys (tcprules); never from text */
+	MR_TABLE_FOREIGN, /* a CDB that mr-table did not make: raw keys (tcprules); never from text */
+	MR_TABLE_ANY /* for mr_table_open only: what a compiled table says, and text is a map */
 };
+
+/* "map", "access", "routes"; "foreign" and "any" for the others. */
+const char *mr_table_kind_word(enum mr_table_kind kind);
+
+/* The kind of a word; false for any but the first three. */
+bool mr_table_kind_of_word(struct mr_str word, enum mr_table_kind *kind);
 
 struct mr_table;
 
 /* Opens `path`: a name that ends in ".cdb" is a compiled table, any other is text (which reports
  * MR_PERM with "file:line: what is wrong; the cure").  MR_NOTFOUND: no such file.  MR_USAGE: it is
- * of another kind than `kind` (MR_TABLE_FOREIGN is let through only where kind is MR_TABLE_ACCESS;
- * see mr_table_kind_of).  The table is mapped: replacing the file by rename does not disturb it. */
+ * of another kind than `kind` (MR_TABLE_FOREIGN is let through only where kind is MR_TABLE_ACCESS
+ * or MR_TABLE_ANY; see mr_table_kind_of), or of another version of mr-table.  MR_TEMP: it cannot be
+ * read, or a compiled table is damaged.  The table is mapped: replacing the file by rename does not
+ * disturb it. */
 enum mr_status mr_table_open(
     struct mr_table **table, const char *path, enum mr_table_kind kind, struct mr_err *err);
-void mr_table_close(struct mr_table *table);
+void mr_table_close(struct mr_table *table); /* NULL is nothing to close */
 enum mr_table_kind mr_table_kind_of(const struct mr_table *table);
+
+/* Compiles `text` and writes the CDB to `fd`, an empty file open for reading and writing, at its
+ * start; not synced.  fd -1: checks only.  `name` stands for the file in reasons.  *entry_n (may be
+ * NULL) is the number of different keys.  MR_PERM: "name:line: what is wrong; the cure". */
+enum mr_status mr_table_compile(int fd, struct mr_str text, const char *name,
+    enum mr_table_kind kind, size_t *entry_n, struct mr_err *err);
 
 /* All lookups: MR_OK, MR_NOTFOUND, or MR_TEMP for a damaged file.  Values are views into the table,
  * valid until it is closed. */
@@ -46,5 +65,26 @@ enum mr_status mr_table_get_domain(
 
 /* The entry "*". */
 enum mr_status mr_table_get_default(const struct mr_table *table, struct mr_str *value);
+
+/* Walks over all entries, in the order of the text: *pos is 0 at the start.  MR_NOTFOUND: the end. */
+enum mr_status mr_table_next(
+    const struct mr_table *table, uint32_t *pos, struct mr_str *key, struct mr_str *value);
+
+/* Appends the line or lines of text that make this entry.  MR_TEMP: no text makes it, the table is
+ * damaged (or foreign). */
+enum mr_status mr_table_write_entry(
+    enum mr_table_kind kind, struct mr_str key, struct mr_str value, struct mr_buf *out);
+
+/* What a value of an access table says. */
+enum mr_rule {
+	MR_RULE_DAMAGED, /* no such value */
+	MR_RULE_PERMIT,
+	MR_RULE_FORBID,
+	MR_RULE_BOTH /* permitted and forbidden: that means permitted */
+};
+
+/* Reads a value of an access table; *comment is the words behind it (of the permit line for
+ * MR_RULE_BOTH), a view into it. */
+enum mr_rule mr_rule_parse(struct mr_str value, struct mr_str *comment);
 
 #endif

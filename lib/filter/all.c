@@ -1,0 +1,20 @@
+#include "filter/filter.h"
+
+#include "filter/access.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const struct mr_filter *const mr_filters[] = {
+	&mr_filter_access,
+	NULL,
+};
+
+const struct mr_filter *
+mr_filter_find(const char *name)
+{
+	for (const struct mr_filter *const *f = mr_filters; *f; f++)
+		if (strcmp((*f)->name, name) == 0)
+			return *f;
+	return NULL;
+}

@@ -1,0 +1,257 @@
+#include "base/io.h"
+#include "base/ip.h"
+#include "base/opt.h"
+#include "base/sandbox.h"
+#include "filter/filter.h"
+
+#include <string.h>
+
+#define FILTER_MEMORY_MAX (64u << 20) /* what a filter's options and state may take of its arena */
+#define RECORD_MEMORY_MAX (16u << 20) /* what one record and its answer may take */
+#define OPTS_MAX          256u        /* own options of one command line */
+
+/* ---- options ------------------------------------------------------------------------------------ */
+
+static enum mr_status
+take_by_hand(struct mr_filter_run *run, char letter, const char *arg, struct mr_err *err)
+{
+	struct mr_ip ip;
+
+	run->is_by_hand = true;
+	switch (letter) {
+	case 'i':
+		if (mr_ip_parse(&ip, mr_str(arg)))
+			return mr_err_set(err, MR_USAGE, "-i %s: not an IP address", arg);
+		return mr_env_set(&run->by_hand, MR_STR("client_address"), mr_str(arg), err);
+	case 'h':
+		return mr_env_set(&run->by_hand, MR_STR("helo_name"), mr_str(arg), err);
+	case 'f':
+		return mr_env_set(&run->by_hand, MR_STR("sender"), mr_str(arg), err);
+	default:
+		return mr_env_add_rcpt(&run->by_hand, mr_str(arg), err);
+	}
+}
+
+static enum mr_status
+take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_err *err)
+{
+	struct mr_filter_conf *conf = &run->conf;
+
+	switch (letter) {
+	case 'l':
+		run->is_loop = true;
+		return MR_OK;
+	case 'n':
+		run->is_report = true;
+		return MR_OK;
+	case 'v':
+		conf->is_verbose = true;
+		return MR_OK;
+	case 'e':
+		conf->outage_is_open = strcmp(arg, "open") == 0;
+		if (!conf->outage_is_open && strcmp(arg, "defer") != 0)
+			return mr_err_set(err, MR_USAGE, "-e %s: need open or defer", arg);
+		return MR_OK;
+	case 'T':
+		return mr_opt_num(letter, arg, 1, 3600, &conf->time_s, err);
+	default:
+		return take_by_hand(run, letter, arg, err);
+	}
+}
+
+static enum mr_status
+read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_err *err)
+{
+	struct mr_str letters =
+	    mr_arena_fmt(&run->arena, "%s%s", MR_FILTER_LETTERS, run->filter->letters);
+	struct mr_filter_opt *own = mr_arena_alloc(&run->arena, OPTS_MAX * sizeof *own);
+	struct mr_opt o = { .argc = argc, .argv = argv, .letters = letters.p };
+	enum mr_status st = MR_OK;
+	int c;
+
+	if (!letters.p || !own)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	while (st == MR_OK && (c = mr_opt_next(&o, err)) > 0) {
+		if (strchr(MR_FILTER_LETTERS, c))
+			st = take_option(run, (char)c, o.arg, err);
+		else if (run->conf.opt_n == OPTS_MAX)
+			st = mr_err_set(err, MR_USAGE, "more than %u options", OPTS_MAX);
+		else
+			own[run->conf.opt_n++] = (struct mr_filter_opt){ (char)c, o.arg };
+	}
+	if (st || c < 0)
+		return st ? st : MR_USAGE;
+	run->conf.opt = own;
+	run->conf.operand = argv + o.at;
+	run->conf.operand_n = (size_t)(argc - o.at);
+	return MR_OK;
+}
+
+enum mr_status
+mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
+    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err)
+{
+	enum mr_status st;
+
+	*run = (struct mr_filter_run){ .filter = filter };
+	mr_arena_init(&run->arena, FILTER_MEMORY_MAX);
+	mr_env_init(&run->by_hand, &run->arena);
+	run->conf = (struct mr_filter_conf){ .log = log, .watch = watch, .arena = &run->arena };
+	if ((st = read_options(run, argc, argv, err)) == MR_OK)
+		st = filter->open(&run->state, &run->conf, err);
+	if (st)
+		mr_arena_free(&run->arena);
+	return st;
+}
+
+void
+mr_filter_close(struct mr_filter_run *run)
+{
+	if (run->filter->close)
+		run->filter->close(run->state);
+	mr_arena_free(&run->arena);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------- */
+
+void
+mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer)
+{
+	const struct mr_filter *f = run->filter;
+	struct mr_arena *arena = answer->arena;
+	enum mr_status st = MR_OK;
+	struct mr_err why;
+
+	if (!run->has_begun && f->begin)
+		st = f->begin(run->state, &why);
+	if (st == MR_OK) {
+		run->has_begun = true;
+		st = f->envelope(run->state, env, answer, &why);
+	}
+	if (st == MR_OK)
+		return;
+	MR_LOG(run->conf.log, MR_LOG_FAULT, "filter", { "filter", mr_str(f->name) },
+	    { "id", mr_env_get(env, "instance") }, { "why", mr_str(why.text) });
+	mr_answer_init(answer, arena);
+	if (!run->conf.outage_is_open)
+		mr_answer_say(answer, MR_DEFER, "4.3.0 Temporary problem of this host");
+}
+
+/* ---- the program -------------------------------------------------------------------------------- */
+
+static int
+usage(const struct mr_filter *f, const char *why)
+{
+	struct mr_buf b;
+
+	mr_buf_init(&b, MR_LOG_LINE_MAX);
+	mr_buf_addf(&b,
+	    "%s: %s\n%s - %s\nusage: %s [-lnv] [-e open|defer] [-T seconds] %s < record\n"
+	    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s\n",
+	    f->name, why, f->name, f->purpose, f->name, f->synopsis, f->name, f->synopsis);
+	mr_io_write(2, mr_buf_str(&b), NULL);
+	mr_buf_free(&b);
+	return MR_DEFER;
+}
+
+/* The answer as a line for people. */
+static void
+write_for_people(const struct mr_answer *a, struct mr_buf *out)
+{
+	mr_buf_adds(out,
+	    a->verdict == MR_REFUSE       ? "refuse"
+	        : a->verdict == MR_DEFER  ? "try later"
+	        : a->verdict == MR_MEMBER ? "permitted"
+	                                  : "no objection");
+	if (a->text.n) {
+		mr_buf_adds(out, ": ");
+		mr_buf_add(out, a->text);
+	}
+	if (a->note.n) {
+		mr_buf_adds(out, " (");
+		mr_buf_add(out, a->note);
+		mr_buf_adds(out, ")");
+	}
+	mr_buf_adds(out, "\n");
+}
+
+/* Asks about one record and writes the answer in the form that the options want. */
+static enum mr_status
+answer_one(struct mr_filter_run *run, const struct mr_env *env, int *code, struct mr_err *err)
+{
+	struct mr_answer answer;
+	struct mr_buf out;
+	enum mr_status st;
+
+	mr_answer_init(&answer, env->arena);
+	mr_filter_ask(run, env, &answer);
+	*code = run->is_report ? 0 : (int)answer.verdict;
+	mr_buf_init(&out, 2 * MR_ANSWER_MAX);
+	if (run->is_loop) {
+		mr_buf_adds(&out, "action=");
+		mr_answer_to_policy(&answer, &out);
+		mr_buf_adds(&out, "\n\n");
+	} else if (run->is_by_hand)
+		write_for_people(&answer, &out);
+	else
+		mr_answer_write(&answer, &out);
+	st = out.is_full ? mr_err_set(err, MR_TEMP, "answer too large")
+	                 : mr_io_write(1, mr_buf_str(&out), err);
+	mr_buf_free(&out);
+	return st;
+}
+
+/* Answers what comes in on descriptor 0: one record, or all with -l. */
+static enum mr_status
+answer_stdin(struct mr_filter_run *run, int *code, struct mr_err *err)
+{
+	struct mr_arena arena;
+	struct mr_reader in;
+	enum mr_status st;
+
+	if ((st = mr_reader_init(&in, 0, MR_ENV_LINE_MAX + 2, err)))
+		return st;
+	do {
+		struct mr_env env;
+
+		mr_arena_init(&arena, RECORD_MEMORY_MAX);
+		mr_env_init(&env, &arena);
+		st = mr_env_read(&env, &in, MR_NO_DEADLINE, err);
+		if (st == MR_NOTFOUND && !run->is_loop)
+			st = mr_err_set(err, MR_PERM, "no record on standard input");
+		if (st == MR_OK)
+			st = answer_one(run, &env, code, err);
+		mr_arena_free(&arena);
+	} while (st == MR_OK && run->is_loop);
+	mr_reader_free(&in);
+	if (run->is_loop)
+		*code = 0;
+	return st == MR_NOTFOUND ? MR_OK : st;
+}
+
+int
+mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
+{
+	static const char *const nothing[] = { NULL };
+	struct mr_log log = { .prog = filter->name, .fd = 2 };
+	struct mr_filter_run run;
+	struct mr_err err;
+	enum mr_status st;
+	int code = MR_DEFER;
+
+	if (mr_io_std_fds(&err))
+		return MR_DEFER;
+	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &err);
+	if (st == MR_USAGE)
+		return usage(filter, err.text);
+	if (st == MR_OK) {
+		log.is_verbose = run.conf.is_verbose;
+		mr_sandbox_enter(nothing, &log);
+		st = run.is_by_hand && !run.is_loop ? answer_one(&run, &run.by_hand, &code, &err)
+		                                    : answer_stdin(&run, &code, &err);
+		mr_filter_close(&run);
+	}
+	if (st)
+		MR_LOG(&log, MR_LOG_FAULT, "filter", { "why", mr_str(err.text) });
+	return st ? MR_DEFER : code;
+}

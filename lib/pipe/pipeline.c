@@ -1,0 +1,106 @@
+#include "pipe/pipeline.h"
+
+#include "base/child.h"
+#include "base/io.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* An executed command: argv with the path found instead of its first word. */
+static void
+find_program(struct mr_pipeline *pl, struct mr_step *step)
+{
+	const struct mr_stage *st = step->stage;
+	struct mr_arena *arena = &pl->spec.arena;
+	char path[PATH_MAX];
+	struct mr_str copy;
+
+	if (mr_child_find(path, sizeof path, st->argv[0], step->filter ? pl->conf.bin_dir : NULL,
+	        pl->conf.path)) {
+		mr_spec_complain(&pl->spec, st->line, false,
+		    "stage '%s': no program '%s' in the PATH", st->name, st->argv[0]);
+		return;
+	}
+	copy = mr_arena_dup(arena, mr_str(path));
+	step->argv = mr_arena_alloc(arena, ((size_t)st->argc + 1) * sizeof *step->argv);
+	if (!copy.p || !step->argv) {
+		pl->spec.is_out_of_memory = true;
+		return;
+	}
+	memcpy(step->argv, st->argv, ((size_t)st->argc + 1) * sizeof *step->argv);
+	memcpy(&step->argv[0], &copy.p, sizeof copy.p);
+}
+
+static void
+open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *stage)
+{
+	enum mr_status st;
+	struct mr_err err;
+
+	step->stage = stage;
+	if (stage->codes == MR_CODES_POLICY)
+		return;
+	step->filter = mr_filter_find(stage->argv[0]);
+	if (!step->filter || pl->conf.exec_all) {
+		find_program(pl, step);
+		return;
+	}
+	st = mr_filter_open(
+	    &step->own, step->filter, stage->argc, stage->argv, pl->conf.log, &pl->watch, &err);
+	if (st) {
+		step->filter = NULL;
+		mr_spec_complain(
+		    &pl->spec, stage->line, false, "stage '%s': %s", stage->name, err.text);
+	} else if (step->own.conf.time_s == 0)
+		step->own.conf.time_s = stage->time_s;
+}
+
+static enum mr_status
+read_spec(struct mr_pipeline *pl, const char *path, struct mr_err *err)
+{
+	struct mr_buf text;
+	enum mr_status st;
+
+	mr_buf_init(&text, MR_SPEC_MAX);
+	st = mr_io_read_file(path, &text, err);
+	if (st == MR_OK && mr_spec_parse(&pl->spec, mr_buf_str(&text), err) == MR_TEMP)
+		st = MR_TEMP; /* what is wrong with a line is told when all has been looked at */
+	mr_buf_free(&text);
+	return st;
+}
+
+enum mr_status
+mr_pipeline_open(
+    struct mr_pipeline *pl, const char *path, const struct mr_pipe_conf *conf, struct mr_err *err)
+{
+	enum mr_status st;
+
+	*pl = (struct mr_pipeline){ .conf = *conf };
+	mr_watch_init(&pl->watch);
+	if (!path)
+		return MR_OK;
+	if ((st = mr_watch_add(&pl->watch, path, err)) || (st = read_spec(pl, path, err)))
+		return st;
+	if (pl->spec.n
+	    && !(pl->step = mr_arena_alloc(&pl->spec.arena, pl->spec.n * sizeof *pl->step)))
+		return mr_err_set(err, MR_TEMP, "%s: out of memory", path);
+	for (; pl->n < pl->spec.n; pl->n++)
+		open_step(pl, &pl->step[pl->n], &pl->spec.stage[pl->n]);
+	if (pl->spec.is_out_of_memory)
+		return mr_err_set(err, MR_TEMP, "%s: out of memory", path);
+	for (size_t i = 0; i < pl->spec.problem_n; i++)
+		if (!pl->spec.problem[i].is_warning)
+			return mr_err_set(err, MR_PERM, "%s: line %u: %s", path,
+			    pl->spec.problem[i].line, pl->spec.problem[i].text);
+	return MR_OK;
+}
+
+void
+mr_pipeline_close(struct mr_pipeline *pl)
+{
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->step[i].filter && !pl->step[i].argv && !pl->conf.exec_all)
+			mr_filter_close(&pl->step[i].own);
+	mr_spec_free(&pl->spec);
+	mr_watch_free(&pl->watch);
+}

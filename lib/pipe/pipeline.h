@@ -1,0 +1,38 @@
+/* pipeline.h - a spec made ready to run: own filters opened, foreign programs found. */
+#ifndef MR_PIPE_PIPELINE_H
+#define MR_PIPE_PIPELINE_H
+
+#include "filter/filter.h"
+#include "pipe/spec.h"
+
+struct mr_pipe_conf {
+	const struct mr_log *log;
+	const char *host;    /* our host name and authserv-id */
+	const char *bin_dir; /* where our own programs are, tried first; may be NULL */
+	const char *path;    /* where foreign programs are: "dir:dir" */
+	bool exec_all;       /* execute own filters, too (-x) */
+};
+
+struct mr_step {
+	const struct mr_stage *stage;
+	const struct mr_filter *filter; /* own filter, or NULL */
+	struct mr_filter_run own;       /* opened, unless it is executed */
+	char **argv;                    /* of an executed command, argv[0] a path; or NULL */
+};
+
+struct mr_pipeline {
+	struct mr_pipe_conf conf;
+	struct mr_spec spec;
+	struct mr_watch watch; /* the spec, the filters' files */
+	struct mr_step *step;  /* one for each stage, in the same order */
+	size_t n;
+};
+
+/* Reads the spec and opens everything; before any fork.  All that is wrong is in
+ * pl->spec.problem, the first also in *err as "path: line N: ...".  MR_NOTFOUND, MR_PERM, MR_TEMP.
+ * `path` NULL: the empty pipeline.  To be closed whatever the status. */
+enum mr_status mr_pipeline_open(
+    struct mr_pipeline *pl, const char *path, const struct mr_pipe_conf *conf, struct mr_err *err);
+void mr_pipeline_close(struct mr_pipeline *pl);
+
+#endif

@@ -1,0 +1,463 @@
+#include "pipe/spec.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPEC_MEMORY_MAX (8u << 20)
+
+static const char *const phase_names[] = { "connect", "helo", "mail", "rcpt", "data", "end" };
+static const char *const built_in[] = { "trusted", "auth", "tls", "bounce", "local", "permitted" };
+
+#define BUILT_IN_N (sizeof built_in / sizeof *built_in)
+/* What only the server itself may say of a transaction. */
+#define SERVER_ONLY (MR_AUTH | MR_TLS | MR_BOUNCE | MR_LOCAL)
+
+const char *
+mr_phase_name(enum mr_phase phase)
+{
+	return phase_names[phase];
+}
+
+void
+mr_spec_complain(struct mr_spec *spec, unsigned line, bool is_warning, const char *fmt, ...)
+{
+	char text[MR_ERR_MAX];
+	struct mr_str copy;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	copy = mr_arena_dup(&spec->arena, mr_str(text));
+	if (copy.p
+	    && mr_arena_grow(&spec->arena, &spec->problem, spec->problem_n, &spec->problem_cap,
+	        sizeof *spec->problem))
+		spec->problem[spec->problem_n++] =
+		    (struct mr_problem){ .line = line, .is_warning = is_warning, .text = copy.p };
+}
+
+void
+mr_spec_free(struct mr_spec *spec)
+{
+	mr_arena_free(&spec->arena);
+}
+
+void
+mr_spec_class_names(const struct mr_spec *spec, uint32_t mask, struct mr_buf *out)
+{
+	const char *plus = "";
+
+	for (size_t i = 0; i < spec->class_n; i++)
+		if (mask & 1u << i) {
+			mr_buf_adds(out, plus);
+			mr_buf_adds(out, spec->class_name[i]);
+			plus = "+";
+		}
+}
+
+/* ---- classes ------------------------------------------------------------------------------------ */
+
+static bool
+is_class_name(struct mr_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9')
+		        || s.p[i] == '-' || s.p[i] == '_'))
+			return false;
+	return s.n > 0 && s.n <= 32;
+}
+
+static uint32_t
+find_class(const struct mr_spec *spec, struct mr_str name)
+{
+	for (size_t i = 0; i < spec->class_n; i++)
+		if (mr_str_is(name, spec->class_name[i]))
+			return 1u << i;
+	return 0;
+}
+
+/* The bit of a class that a stage gives; a new name is a new class.  0: no such class can be. */
+static uint32_t
+make_class(struct mr_spec *spec, struct mr_str name)
+{
+	uint32_t bit = find_class(spec, name);
+	struct mr_str copy;
+
+	if (bit || !is_class_name(name) || spec->class_n == MR_CLASS_MAX)
+		return bit;
+	copy = mr_arena_dup(&spec->arena, name);
+	if (!copy.p) {
+		spec->is_out_of_memory = true;
+		return 0;
+	}
+	spec->class_name[spec->class_n++] = copy.p;
+	return 1u << (spec->class_n - 1);
+}
+
+/* ---- one line ------------------------------------------------------------------------------------ */
+
+/* The text of unless= and only=, kept until all classes are known. */
+struct conditions {
+	struct mr_str unless, only;
+};
+
+struct reader {
+	struct mr_spec *spec;
+	struct conditions *cond; /* of spec->stage[i] */
+	size_t cond_cap;
+};
+
+static bool
+take_class(struct mr_spec *spec, struct mr_stage *st, struct mr_str value)
+{
+	st->gives = make_class(spec, value);
+	if (!st->gives)
+		mr_spec_complain(spec, st->line, false,
+		    "class=%.*s: a class is named by up to 32 of a-z 0-9 - _, and a spec has at "
+		    "most "
+		    "%u",
+		    (int)value.n, value.p, MR_CLASS_MAX);
+	else if (st->gives & SERVER_ONLY)
+		mr_spec_complain(spec, st->line, false,
+		    "class=%.*s: no stage may give this class; only the server knows it",
+		    (int)value.n, value.p);
+	else if (st->gives == MR_TRUSTED && st->phase != MR_CONNECT)
+		mr_spec_complain(
+		    spec, st->line, false, "class=trusted: only a connect stage may give it");
+	else
+		return true;
+	return false;
+}
+
+static bool
+take_codes(struct mr_spec *spec, struct mr_stage *st, struct mr_str value)
+{
+	static const char *const names[] = { "mr", "qmail", "sysexits", "policy" };
+
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (mr_str_is(value, names[i])) {
+			st->codes = (enum mr_codes)i;
+			return true;
+		}
+	mr_spec_complain(spec, st->line, false, "codes=%.*s: need mr, qmail, sysexits or policy",
+	    (int)value.n, value.p);
+	return false;
+}
+
+static bool
+take_option(
+    struct mr_spec *spec, struct mr_stage *st, struct conditions *cond, struct mr_str option)
+{
+	ptrdiff_t eq = mr_str_chr(option, '=');
+	struct mr_str name = { option.p, eq < 0 ? option.n : (size_t)eq },
+	              value = mr_str_from(option, eq < 0 ? option.n : (size_t)eq + 1);
+
+	if (mr_str_is(option, "now") && st->phase == MR_CONNECT)
+		return st->is_now = true;
+	if (mr_str_is(option, "warn"))
+		return st->is_warn = true;
+	if (mr_str_is(option, "edit") && (st->phase == MR_RCPT || st->phase == MR_DATA))
+		return st->is_edit = true;
+	if (mr_str_is(option, "now") || mr_str_is(option, "edit")) {
+		mr_spec_complain(spec, st->line, false, "%.*s is not for phase %s", (int)option.n,
+		    option.p, phase_names[st->phase]);
+		return false;
+	}
+	if (eq >= 0 && mr_str_is(name, "unless")) {
+		cond->unless = value;
+		return true;
+	}
+	if (eq >= 0 && mr_str_is(name, "only")) {
+		cond->only = value;
+		return true;
+	}
+	if (eq >= 0 && mr_str_is(name, "class"))
+		return take_class(spec, st, value);
+	if (eq >= 0 && mr_str_is(name, "codes"))
+		return take_codes(spec, st, value);
+	if (eq >= 0 && mr_str_is(name, "time")) {
+		if (mr_str_num(value, 3600, &st->time_s) && st->time_s > 0)
+			return true;
+		mr_spec_complain(spec, st->line, false, "time=%.*s: need seconds from 1 to 3600",
+		    (int)value.n, value.p);
+		return false;
+	}
+	if (mr_str_is(option, "fail=open") || mr_str_is(option, "fail=defer")) {
+		st->fail_open = mr_str_is(value, "open");
+		return true;
+	}
+	mr_spec_complain(spec, st->line, false,
+	    "unknown option '%.*s'; known: unless= only= class= fail=open|defer time= now warn "
+	    "edit "
+	    "codes=",
+	    (int)(option.n < 60 ? option.n : 60), option.p);
+	return false;
+}
+
+static bool
+take_command(struct mr_spec *spec, struct mr_stage *st, struct mr_str words)
+{
+	size_t cap = 0;
+
+	for (struct mr_str w = mr_str_word(&words); w.n; w = mr_str_word(&words)) {
+		struct mr_str copy = mr_arena_dup(&spec->arena, w);
+		char *arg;
+
+		if (st->argc == MR_STAGE_WORD_MAX) {
+			mr_spec_complain(spec, st->line, false, "command of more than %u words",
+			    MR_STAGE_WORD_MAX);
+			return false;
+		}
+		/* One more for the NULL at the end. */
+		if (!copy.p
+		    || !mr_arena_grow(
+		        &spec->arena, &st->argv, (size_t)st->argc + 1, &cap, sizeof *st->argv))
+			return false;
+		memcpy(&arg, &copy.p, sizeof arg); /* argv is not const, the arena is ours */
+		st->argv[st->argc++] = arg;
+		st->argv[st->argc] = NULL;
+	}
+	if (st->argc == 0)
+		mr_spec_complain(spec, st->line, false,
+		    "no command; a line is: phase name options command (options may be -)");
+	return st->argc > 0;
+}
+
+static bool
+take_phase(struct mr_stage *st, struct mr_str word)
+{
+	for (unsigned i = 0; i < MR_PHASE_N; i++)
+		if (mr_str_is(word, phase_names[i])) {
+			st->phase = (enum mr_phase)i;
+			return true;
+		}
+	return false;
+}
+
+static bool
+take_name(struct mr_spec *spec, struct mr_stage *st, struct mr_str word)
+{
+	struct mr_str copy;
+
+	if (!is_class_name(word)) {
+		mr_spec_complain(spec, st->line, false,
+		    "stage name '%.*s': need up to 32 of a-z 0-9 - _",
+		    (int)(word.n < 60 ? word.n : 60), word.p);
+		return false;
+	}
+	for (size_t i = 0; i < spec->n; i++)
+		if (mr_str_is(word, spec->stage[i].name)) {
+			mr_spec_complain(spec, st->line, false,
+			    "stage name '%.*s' is also in line %u", (int)word.n, word.p,
+			    spec->stage[i].line);
+			return false;
+		}
+	copy = mr_arena_dup(&spec->arena, word);
+	st->name = copy.p;
+	return copy.p || !(spec->is_out_of_memory = true);
+}
+
+static void
+take_line(struct reader *r, struct mr_str line, unsigned line_no)
+{
+	struct mr_spec *spec = r->spec;
+	struct mr_stage st = { .line = line_no, .gives = MR_PERMITTED, .time_s = MR_STAGE_TIME_S };
+	struct conditions cond = { { NULL, 0 }, { NULL, 0 } };
+	struct mr_str phase = mr_str_word(&line), name = mr_str_word(&line),
+	              options = mr_str_word(&line), option;
+
+	if (!take_phase(&st, phase)) {
+		mr_spec_complain(spec, line_no, false,
+		    "unknown phase '%.*s'; known: connect helo mail rcpt data end",
+		    (int)(phase.n < 60 ? phase.n : 60), phase.p);
+		return;
+	}
+	if (!take_name(spec, &st, name))
+		return;
+	if (!mr_str_is(options, "-"))
+		while (mr_str_split(&options, ',', &option))
+			if (!take_option(spec, &st, &cond, option))
+				return;
+	if (!take_command(spec, &st, line))
+		return;
+	if (spec->n == MR_STAGE_MAX) {
+		mr_spec_complain(spec, line_no, false, "more than %u stages", MR_STAGE_MAX);
+		return;
+	}
+	if (!mr_arena_grow(&spec->arena, &spec->stage, spec->n, &spec->cap, sizeof *spec->stage)
+	    || !mr_arena_grow(&spec->arena, &r->cond, spec->n, &r->cond_cap, sizeof *r->cond)) {
+		spec->is_out_of_memory = true;
+		return;
+	}
+	r->cond[spec->n] = cond;
+	spec->stage[spec->n++] = st;
+}
+
+/* ---- conditions --------------------------------------------------------------------------------- */
+
+static uint32_t
+resolve(struct mr_spec *spec, const struct mr_stage *st, const char *what, struct mr_str names)
+{
+	uint32_t mask = 0;
+	struct mr_str name;
+
+	while (mr_str_split(&names, '+', &name)) {
+		uint32_t bit = find_class(spec, name);
+
+		if (!bit)
+			mr_spec_complain(spec, st->line, false,
+			    "%s=%.*s: unknown class; it is neither built in (trusted auth tls "
+			    "bounce "
+			    "local permitted) nor given by a stage (class=)",
+			    what, (int)(name.n < 60 ? name.n : 60), name.p);
+		mask |= bit;
+	}
+	return mask;
+}
+
+/* The classes that can hold when stage `at` is judged: by the server in that phase, or by an earlier
+ * stage. */
+static uint32_t
+possible(const struct mr_spec *spec, const struct mr_stage *at)
+{
+	uint32_t mask = MR_TRUSTED | MR_TLS;
+
+	if (!at->is_now)
+		mask |= MR_AUTH | MR_BOUNCE;
+	if (at->phase >= MR_RCPT)
+		mask |= MR_LOCAL;
+	for (const struct mr_stage *st = spec->stage; st != at; st++)
+		mask |= st->gives;
+	return mask;
+}
+
+static void
+check_reach(struct mr_spec *spec, const struct mr_stage *st)
+{
+	uint32_t can = possible(spec, st);
+
+	if (st->only && !(st->only & can))
+		mr_spec_complain(spec, st->line, false,
+		    "stage '%s' is never reached: no class of its only= can hold before it",
+		    st->name);
+	else if (st->only && !(st->only & can & ~st->unless))
+		mr_spec_complain(spec, st->line, false,
+		    "stage '%s' is never reached: unless= excludes what only= asks for", st->name);
+	else if (st->unless & ~can)
+		mr_spec_complain(spec, st->line, true,
+		    "stage '%s': a class of its unless= can never hold before it", st->name);
+}
+
+static void
+check_policy_address(struct mr_spec *spec, const struct mr_stage *st)
+{
+	struct mr_str s = mr_str(st->argv[0]), port;
+	uint64_t n;
+
+	if (st->argc == 1 && mr_str_starts(s, "unix:") && s.n > 5)
+		return;
+	port = mr_str_from(s, (size_t)(mr_str_rchr(s, ':') + 1));
+	if (st->argc == 1 && mr_str_starts(s, "inet:") && s.n > port.n + 6
+	    && mr_str_num(port, 65535, &n) && n > 0)
+		return;
+	mr_spec_complain(spec, st->line, false,
+	    "codes=policy: the command is one word, inet:HOST:PORT or unix:PATH");
+}
+
+static int
+by_phase(const void *a, const void *b)
+{
+	const struct mr_stage *x = a, *y = b;
+
+	return x->phase != y->phase ? (x->phase < y->phase ? -1 : 1)
+	    : x->line != y->line    ? (x->line < y->line ? -1 : 1)
+	                            : 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+static struct mr_str
+without_comment(struct mr_str line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] == '#' && (i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t'))
+			line.n = i;
+	if (line.n && line.p[line.n - 1] == '\r')
+		line.n--;
+	return line;
+}
+
+/* Joins continued lines and takes each. */
+static void
+take_text(struct reader *r, struct mr_str text)
+{
+	struct mr_buf whole;
+	struct mr_str line;
+	unsigned line_no = 0, first = 0;
+	bool more = true;
+
+	mr_buf_init(&whole, MR_SPEC_MAX);
+	while (more) {
+		more = mr_str_split(&text, '\n', &line);
+		line_no++;
+		if (more && mr_str_chr(line, '\0') >= 0) {
+			mr_spec_complain(r->spec, line_no, false, "NUL in the line");
+			continue;
+		}
+		line = more ? without_comment(line) : MR_STR("");
+		if (more && mr_str_trim(line).n == 0)
+			continue;
+		if (more && (line.p[0] == ' ' || line.p[0] == '\t')) {
+			if (whole.n == 0)
+				mr_spec_complain(r->spec, line_no, false,
+				    "begins with a blank, but there is no line to continue");
+			else
+				mr_buf_add(&whole, line);
+			r->spec->is_out_of_memory |= whole.is_full;
+			continue;
+		}
+		if (whole.n)
+			take_line(r, mr_buf_str(&whole), first);
+		mr_buf_clear(&whole);
+		mr_buf_add(&whole, line);
+		r->spec->is_out_of_memory |= whole.is_full;
+		first = line_no;
+	}
+	mr_buf_free(&whole);
+}
+
+enum mr_status
+mr_spec_parse(struct mr_spec *spec, struct mr_str text, struct mr_err *err)
+{
+	struct reader r = { .spec = spec };
+
+	*spec = (struct mr_spec){ .n = 0 };
+	mr_arena_init(&spec->arena, SPEC_MEMORY_MAX);
+	for (; spec->class_n < BUILT_IN_N; spec->class_n++)
+		spec->class_name[spec->class_n] = built_in[spec->class_n];
+	if (text.n > MR_SPEC_MAX)
+		mr_spec_complain(spec, 1, false, "spec over %u bytes", MR_SPEC_MAX);
+	else
+		take_text(&r, text);
+	for (size_t i = 0; i < spec->n; i++) {
+		struct mr_stage *st = &spec->stage[i];
+
+		st->unless = resolve(spec, st, "unless", r.cond[i].unless);
+		st->only = resolve(spec, st, "only", r.cond[i].only);
+		if (st->codes == MR_CODES_POLICY)
+			check_policy_address(spec, st);
+	}
+	if (spec->n)
+		qsort(spec->stage, spec->n, sizeof *spec->stage, by_phase);
+	for (size_t i = 0; i < spec->n; i++)
+		check_reach(spec, &spec->stage[i]);
+	if (spec->is_out_of_memory)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	for (size_t i = 0; i < spec->problem_n; i++)
+		if (!spec->problem[i].is_warning)
+			return mr_err_set(err, MR_PERM, "line %u: %s", spec->problem[i].line,
+			    spec->problem[i].text);
+	return MR_OK;
+}

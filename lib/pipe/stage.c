@@ -1,0 +1,152 @@
+#include "pipe/stage.h"
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+bool
+mr_stage_verdict(enum mr_codes codes, int c, enum mr_verdict *verdict)
+{
+	*verdict = MR_DUNNO;
+	if (c == 0)
+		return true;
+	if (codes == MR_CODES_QMAIL) {
+		/* qmail-command(8), and qmail-queue(8) for 11 to 40 */
+		bool is_hard = c == 100 || c == 112 || c == 64 || c == 65 || c == 70 || c == 76
+		    || c == 77 || c == 78 || (c >= 11 && c <= 40);
+
+		*verdict = c == 99 ? MR_MEMBER : is_hard ? MR_REFUSE : MR_DEFER;
+		return c > 0;
+	}
+	if (codes == MR_CODES_SYSEXITS) {
+		/* What speaks of the mail refuses it; what speaks of the program is a fault. */
+		*verdict = c == EX_DATAERR || c == EX_NOUSER || c == EX_NOHOST
+		        || c == EX_UNAVAILABLE || c == EX_NOPERM
+		    ? MR_REFUSE
+		    : MR_DEFER;
+		return *verdict == MR_REFUSE || c == EX_TEMPFAIL;
+	}
+	*verdict = (enum mr_verdict)c;
+	return c == MR_MEMBER || c == MR_REFUSE || c == MR_DEFER;
+}
+
+/* A descriptor of its own (own offset, not writable) on the same file. */
+static int
+reopen(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Reads what a program wrote into an unnamed file. */
+static enum mr_status
+read_back(int fd, struct mr_buf *b, struct mr_err *err)
+{
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return mr_err_sys(err, MR_TEMP, "seek");
+	return mr_io_read_all(fd, b, err);
+}
+
+/* The output of a program that ended with a meaning. */
+static void
+take_output(struct mr_step *step, const struct mr_stage_io *io, int out_fd, enum mr_verdict verdict,
+    struct mr_answer *answer, struct mr_stage_end *end)
+{
+	bool is_edit = step->stage->is_edit && verdict == MR_DUNNO;
+	enum mr_status st;
+	struct mr_buf b;
+	size_t used;
+
+	answer->verdict = verdict;
+	if (is_edit && io->message_fd >= 0)
+		return; /* the new message is in edited_fd */
+	if (!is_edit && step->stage->codes != MR_CODES_MR)
+		return; /* other conventions say nothing about the output */
+	mr_buf_init(&b, is_edit ? MR_ENV_MAX : MR_ANSWER_MAX);
+	st = read_back(out_fd, &b, &end->why);
+	if (is_edit) {
+		if (st == MR_OK)
+			st = mr_env_parse(io->edited, mr_buf_str(&b), &used, &end->why);
+		end->is_broken = st != MR_OK;
+	} else if (st == MR_OK)
+		mr_answer_parse(answer, verdict, mr_buf_str(&b), &end->why);
+	mr_buf_free(&b);
+}
+
+static void
+run_program(struct mr_step *step, const struct mr_stage_io *io, struct mr_answer *answer,
+    struct mr_stage_end *end)
+{
+	bool wants_message = io->message_fd >= 0 && !step->filter;
+	int64_t deadline = mr_clock_mono_ms() + (int64_t)step->stage->time_s * 1000;
+	int record = -1, message = -1, out = -1;
+	enum mr_verdict verdict;
+	struct mr_exit ended;
+	struct mr_buf text;
+
+	end->is_broken = true;
+	mr_buf_init(&text, 2 * MR_ENV_MAX);
+	mr_env_write(io->env, &text);
+	record = text.is_full ? -1 : mr_child_memfile(mr_buf_str(&text));
+	message = wants_message ? reopen(io->message_fd) : -1;
+	out = io->edited_fd >= 0 ? io->edited_fd : mr_child_memfile(MR_STR(""));
+	if (record < 0 || out < 0 || (wants_message && message < 0)) {
+		mr_err_sys(&end->why, MR_TEMP, "no file for the stage's input or output");
+		goto out;
+	}
+	if (mr_child_run(step->argv,
+	        (const int[]){ wants_message ? message : record, out, 2, record },
+	        wants_message ? 4 : 3, deadline, &ended, &end->why))
+		goto out;
+	end->code = ended.code;
+	if (ended.timed_out)
+		mr_err_set(&end->why, MR_TEMP, "killed after %llu s",
+		    (unsigned long long)step->stage->time_s);
+	else if (ended.signal)
+		mr_err_set(&end->why, MR_TEMP, "ended by signal %d", ended.signal);
+	else if (!mr_stage_verdict(step->stage->codes, ended.code, &verdict))
+		mr_err_set(&end->why, MR_TEMP, "exit code %d has no meaning here", ended.code);
+	else {
+		end->is_broken = false;
+		take_output(step, io, out, verdict, answer, end);
+	}
+out:
+	if (record >= 0)
+		close(record);
+	if (message >= 0)
+		close(message);
+	if (out >= 0 && out != io->edited_fd)
+		close(out);
+	mr_buf_free(&text);
+}
+
+void
+mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answer *answer,
+    struct mr_stage_end *end)
+{
+	const struct mr_stage *stage = step->stage;
+	struct mr_arena *arena = answer->arena;
+
+	*end = (struct mr_stage_end){ .code = -1 };
+	if (stage->codes == MR_CODES_POLICY)
+		end->is_broken =
+		    mr_policy_ask(stage->argv[0], io->env,
+		        mr_clock_mono_ms() + (int64_t)stage->time_s * 1000, answer, &end->why)
+		    != MR_OK;
+	else if (step->argv)
+		run_program(step, io, answer, end);
+	else
+		mr_filter_ask(&step->own, io->env, answer);
+	if (end->is_broken)
+		mr_answer_init(answer, arena);
+	else if (end->code < 0)
+		end->code = (int)answer->verdict;
+}
