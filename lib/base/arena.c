@@ -44,7 +44,7 @@ mr_arena_alloc(struct mr_arena *a, size_t n)
 	if (!c || c->cap - c->used < n) {
 		size_t cap = n > CHUNK_MIN ? n : CHUNK_MIN;
 
-		c = malloc(sizeof *c + cap);
+		c = cap > SIZE_MAX - sizeof *c ? NULL : malloc(sizeof *c + cap);
 		if (!c)
 			return NULL;
 		*c = (struct mr_arena_chunk){ .next = a->chunks, .cap = cap };

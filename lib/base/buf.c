@@ -37,11 +37,11 @@ mr_buf_room(struct mr_buf *b, size_t n)
 		b->is_full = true;
 		return NULL;
 	}
-	if (b->n + n <= b->cap)
+	if (b->p && b->n + n <= b->cap)
 		return b->p + b->n;
 	while (cap < b->n + n)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
-	p = realloc(b->p, cap);
+	p = realloc(b->p, cap + 1); /* one more for the NUL of mr_buf_addf */
 	if (!p) {
 		b->is_full = true;
 		return NULL;
@@ -87,7 +87,7 @@ mr_buf_addf(struct mr_buf *b, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		b->is_full = true;
-	else if ((to = mr_buf_room(b, (size_t)n + 1))) {
+	else if ((to = mr_buf_room(b, (size_t)n))) {
 		vsnprintf(to, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;
 	}

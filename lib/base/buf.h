@@ -19,6 +19,7 @@ void mr_buf_free(struct mr_buf *b);
 /* Empties, keeps the memory. */
 void mr_buf_clear(struct mr_buf *b);
 
+/* What is added must not be a view of the buffer itself. */
 void mr_buf_add(struct mr_buf *b, struct mr_str s);
 void mr_buf_adds(struct mr_buf *b, const char *cstr);
 void mr_buf_addc(struct mr_buf *b, char c);

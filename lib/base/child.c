@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ mr_child_run(char *const argv[], const int *fds, size_t fd_n, int64_t deadline_m
 {
 	enum mr_status st;
 	int status, pfd;
-	pid_t pid;
+	pid_t pid, got;
 
 	*end = (struct mr_exit){ .code = -1 };
 	if ((st = mr_child_start(&pid, argv, fds, fd_n, err)))
@@ -84,10 +85,14 @@ mr_child_run(char *const argv[], const int *fds, size_t fd_n, int64_t deadline_m
 	end->timed_out = pfd < 0 || mr_io_wait(pfd, POLLIN, deadline_ms, NULL) != MR_OK;
 	if (pfd >= 0)
 		close(pfd);
-	/* Its group goes with it; the pid is still ours, so the group cannot be another's. */
+	/* Its group goes with it; the pid is still ours, so the group cannot be another's.  The
+	 * program itself may have moved to another group. */
 	kill(-pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	kill(pid, SIGKILL);
+	while ((got = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
 		;
+	if (got < 0) /* SIGCHLD is ignored: what it said is lost */
+		return mr_err_sys(err, MR_TEMP, "%s", argv[0]);
 	if (WIFEXITED(status))
 		end->code = WEXITSTATUS(status);
 	else
@@ -95,26 +100,29 @@ mr_child_run(char *const argv[], const int *fds, size_t fd_n, int64_t deadline_m
 	return MR_OK;
 }
 
+/* Joins dir and name into `out`, and looks whether that can be executed. */
+static bool
+is_program(char *out, size_t out_cap, struct mr_str dir, const char *name)
+{
+	int n = snprintf(out, out_cap, "%.*s%s%s", (int)dir.n, dir.p, dir.n ? "/" : "", name);
+	struct stat st;
+
+	return n > 0 && (size_t)n < out_cap && access(out, X_OK) == 0 && stat(out, &st) == 0
+	    && S_ISREG(st.st_mode);
+}
+
 enum mr_status
 mr_child_find(char *out, size_t out_cap, const char *program, const char *dir, const char *path)
 {
 	struct mr_str rest = mr_str(path), piece;
-	int n;
 
-	if (strchr(program, '/')) {
-		n = snprintf(out, out_cap, "%s", program);
-		return n > 0 && (size_t)n < out_cap && access(out, X_OK) == 0 ? MR_OK : MR_NOTFOUND;
-	}
-	if (dir) {
-		n = snprintf(out, out_cap, "%s/%s", dir, program);
-		if (n > 0 && (size_t)n < out_cap && access(out, X_OK) == 0)
+	if (strchr(program, '/'))
+		return is_program(out, out_cap, MR_STR(""), program) ? MR_OK : MR_NOTFOUND;
+	if (dir && is_program(out, out_cap, mr_str(dir), program))
+		return MR_OK;
+	while (mr_str_split(&rest, ':', &piece))
+		if (piece.n && is_program(out, out_cap, piece, program))
 			return MR_OK;
-	}
-	while (mr_str_split(&rest, ':', &piece)) {
-		n = snprintf(out, out_cap, "%.*s/%s", (int)piece.n, piece.p, program);
-		if (piece.n && n > 0 && (size_t)n < out_cap && access(out, X_OK) == 0)
-			return MR_OK;
-	}
 	return MR_NOTFOUND;
 }
 

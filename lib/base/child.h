@@ -20,7 +20,7 @@ struct mr_exit {
 	bool timed_out; /* the deadline passed and its group was killed */
 };
 
-/* The same, and waits for its end.  At `deadline_ms` (monotonic) the whole group is killed; what is
+/* The same, and waits for its end (SIGCHLD must not be ignored, else MR_TEMP).  At `deadline_ms` (monotonic) the whole group is killed; what is
  * left of the group when the program has ended is killed, too. */
 enum mr_status mr_child_run(char *const argv[], const int *fds, size_t fd_n, int64_t deadline_ms,
     struct mr_exit *end, struct mr_err *err);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,8 @@ mr_io_write_by(int fd, struct mr_str s, int64_t deadline_ms, struct mr_err *err)
 			if (st)
 				return st;
 			n = send(fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-			if (n < 0 && errno == ENOTSOCK)
-				n = write(fd, s.p, s.n);
+			if (n < 0 && errno == ENOTSOCK) /* a pipe that is ready takes so much */
+				n = write(fd, s.p, s.n < PIPE_BUF ? s.n : PIPE_BUF);
 		} else {
 			n = write(fd, s.p, s.n);
 		}
@@ -89,18 +90,14 @@ enum mr_status
 mr_io_read_file(const char *path, struct mr_buf *b, struct mr_err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct mr_err why;
 	enum mr_status st;
 
 	if (fd < 0)
 		return mr_err_sys(err, errno == ENOENT ? MR_NOTFOUND : MR_TEMP, "%s", path);
-	st = mr_io_read_all(fd, b, err);
+	st = mr_io_read_all(fd, b, &why);
 	close(fd);
-	if (st) {
-		struct mr_err why = *err;
-
-		return mr_err_set(err, st, "%s: %s", path, why.text);
-	}
-	return MR_OK;
+	return st ? mr_err_set(err, st, "%s: %s", path, why.text) : MR_OK;
 }
 
 enum mr_status
@@ -233,7 +230,8 @@ mr_io_recv_packet(int sock, struct mr_buf *packet, int *fd, struct mr_err *err)
 	struct msghdr m = { .msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = space.bytes,
-		.msg_controllen = sizeof space.bytes };
+		/* Not CMSG_SPACE, which has room for a second one that nobody would close. */
+		.msg_controllen = CMSG_LEN(sizeof *fd) };
 	struct cmsghdr *c;
 	ssize_t n;
 

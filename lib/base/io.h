@@ -10,7 +10,8 @@
 /* Writes all `s`.  MR_TEMP with errno's words if it cannot. */
 enum mr_status mr_io_write(int fd, struct mr_str s, struct mr_err *err);
 
-/* The same for a non-blocking or blocking socket or pipe, until `deadline_ms` (monotonic). */
+/* The same for a non-blocking or blocking socket or pipe; MR_TEMP at `deadline_ms` (monotonic) if it
+ * takes no more. */
 enum mr_status mr_io_write_by(int fd, struct mr_str s, int64_t deadline_ms, struct mr_err *err);
 
 /* Adds all that `fd` gives until its end.  MR_PERM when it is more than the buffer's ceiling. */
@@ -30,7 +31,7 @@ struct mr_reader {
 	int64_t total; /* bytes read from fd so far */
 };
 
-/* `cap`: bytes of the window, thus of the longest line.  Memory is the reader's until _free. */
+/* `cap`: bytes of the window, thus of the longest line with its LF.  Memory is the reader's until _free. */
 enum mr_status mr_reader_init(struct mr_reader *r, int fd, size_t cap, struct mr_err *err);
 void mr_reader_free(struct mr_reader *r);
 
@@ -44,7 +45,7 @@ void mr_reader_take(struct mr_reader *r, size_t n);
 enum mr_status mr_reader_fill(struct mr_reader *r, int64_t deadline_ms, struct mr_err *err);
 
 /* The next line without its LF (a CR before it stays), valid until the next call; a last line
- * without LF counts as a line.  Statuses as of mr_reader_fill; MR_PERM: line longer than cap. */
+ * without LF counts as a line.  Statuses as of mr_reader_fill; MR_PERM: no LF in cap bytes. */
 enum mr_status
 mr_reader_line(struct mr_reader *r, struct mr_str *line, int64_t deadline_ms, struct mr_err *err);
 

@@ -34,6 +34,12 @@ mr_kv_add(struct mr_buf *b, const char *name, struct mr_str value)
 	mr_buf_addc(b, '"');
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static int
 hex(char c)
 {
@@ -62,11 +68,12 @@ unquote(struct mr_str *line, struct mr_buf *value)
 					return false;
 				c = (char)(hex(line->p[i]) << 4 | hex(line->p[i + 1]));
 				i += 2;
-			}
+			} else if (c != '"' && c != '\\')
+				return false;
 		}
 		mr_buf_addc(value, c);
 	}
-	if (i >= line->n)
+	if (i >= line->n || (i + 1 < line->n && !is_blank(line->p[i + 1])))
 		return false;
 	*line = mr_str_from(*line, i + 1);
 	return true;
@@ -75,21 +82,24 @@ unquote(struct mr_str *line, struct mr_buf *value)
 bool
 mr_kv_next(struct mr_str *line, struct mr_str *name, struct mr_buf *value)
 {
-	ptrdiff_t eq;
+	struct mr_str rest = *line = mr_str_trim(*line);
+	ptrdiff_t eq = mr_str_chr(rest, '=');
 
 	mr_buf_clear(value);
-	*line = mr_str_trim(*line);
-	eq = mr_str_chr(*line, '=');
 	if (eq <= 0)
 		return false;
-	*name = (struct mr_str){ line->p, (size_t)eq };
-	if (mr_str_chr(*name, ' ') >= 0)
+	*name = (struct mr_str){ rest.p, (size_t)eq };
+	if (mr_str_chr(*name, ' ') >= 0 || mr_str_chr(*name, '\t') >= 0)
 		return false;
-	*line = mr_str_from(*line, (size_t)eq + 1);
-	if (line->n && line->p[0] == '"') {
-		*line = mr_str_from(*line, 1);
-		return unquote(line, value) && !value->is_full;
-	}
-	mr_buf_add(value, mr_str_word(line));
-	return !value->is_full;
+	rest = mr_str_from(rest, (size_t)eq + 1);
+	if (rest.n && rest.p[0] == '"') {
+		rest = mr_str_from(rest, 1);
+		if (!unquote(&rest, value))
+			return false;
+	} else if (rest.n && !is_blank(rest.p[0]))
+		mr_buf_add(value, mr_str_word(&rest));
+	if (value->is_full)
+		return false;
+	*line = rest;
+	return true;
 }

@@ -15,7 +15,8 @@ struct mr_field {
 void mr_kv_add(struct mr_buf *b, const char *name, struct mr_str value);
 
 /* Takes the next word off `line`: its name, and its value with escapes undone into `value` (which is
- * cleared first).  False at the end or at a word that is not of this form. */
+ * cleared first).  False at the end (`line` is empty then), and at a word that is not of this form
+ * or does not fit into `value` (`line` still begins with it). */
 bool mr_kv_next(struct mr_str *line, struct mr_str *name, struct mr_buf *value);
 
 #endif

@@ -12,8 +12,8 @@ struct mr_log {
 
 enum mr_log_level { MR_LOG_DEBUG, MR_LOG_INFO, MR_LOG_WARN, MR_LOG_FAULT };
 
-/* Writes one line in one write(2); fields that are not there are left out, a line over
- * MR_LOG_LINE_MAX bytes is cut.  `log` may be NULL. */
+/* Writes one line in one write(2), of at most MR_LOG_LINE_MAX bytes.  Fields that are not there are
+ * left out; so are those that do not fit, and cut=1 says so.  `log` may be NULL. */
 #define MR_LOG_LINE_MAX 4096
 void mr_log_write(const struct mr_log *log, enum mr_log_level level, const char *event,
     const struct mr_field *fields, size_t field_n);

@@ -9,7 +9,7 @@ mr_opt_next(struct mr_opt *o, struct mr_err *err)
 	const char *word, *known;
 	char c;
 
-	if (o->at == 0)
+	if (o->at == 0 && o->argc > 0)
 		o->at = 1;
 	o->arg = NULL;
 	if (o->at >= o->argc)

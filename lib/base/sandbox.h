@@ -5,8 +5,8 @@
 #include "base/log.h"
 
 /* From now on this process and its children gain no rights by exec, dump no core, and change no
- * file, folder or device node outside the folders `writable` (NULL-terminated list of paths) and
- * /dev; descriptors that are open already keep their rights.  Where the kernel has no Landlock,
+ * file, folder or device node outside the folders `writable` (NULL-terminated list of paths; they must be
+ * there now) and /dev; descriptors that are open already keep their rights.  Where the kernel has no Landlock,
  * one debug line says so and the rest holds. */
 void mr_sandbox_enter(const char *const *writable, const struct mr_log *log);
 
