@@ -259,7 +259,7 @@ finish_message(struct mr_session *s, struct mr_spool_msg *msg, int64_t start_us)
 	if (mr_run_set(&s->run, MR_MAIL, "size", MR_NUM(size), &err))
 		r = refusal(MR_DEFER, "memory", T_OURS);
 	else
-		mr_run_data(&s->run, msg, s->conf->spool->incoming_fd, &r);
+		mr_run_data(&s->run, msg, s->conf->spool, &r);
 	if (r.verdict != MR_DUNNO) {
 		refuse_message(s, &r, "554", "451");
 		return;
@@ -289,7 +289,7 @@ mr_transaction_data(struct mr_session *s)
 	struct mr_body body;
 	struct mr_err err;
 
-	if (mr_spool_begin(s->conf->spool->incoming_fd, &msg, &err)) {
+	if (mr_spool_begin(s->conf->spool, &msg, &err)) {
 		struct mr_result r = refusal(MR_DEFER, "spool", T_SPOOL);
 
 		MR_LOG(s->conf->log, MR_LOG_FAULT, "spool", { "id", mr_str(s->id) },
