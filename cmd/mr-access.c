@@ -1,8 +1,6 @@
 /* mr-access - permit or forbid clients and senders by a table. */
 #include "filter/filter.h"
 
-extern const struct mr_filter mr_filter_access;
-
 int
 main(int argc, char **argv)
 {
