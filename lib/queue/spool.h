@@ -22,6 +22,9 @@ void mr_spool_close(struct mr_spool *spool);
 void mr_spool_new_id(char id[MR_ID_MAX]);
 bool mr_spool_is_id(struct mr_str s);
 
+/* When the id was given: seconds since 1970 (0 for what is no id). */
+int64_t mr_spool_id_time_s(struct mr_str id);
+
 /* A message that is being written: an unnamed file.  Bytes are appended in wire form (CRLF, dots
  * undone) through a buffer. */
 struct mr_spool_msg {
@@ -29,10 +32,15 @@ struct mr_spool_msg {
 	uint64_t len; /* bytes of the message so far */
 	uint32_t crc;
 	struct mr_buf buf; /* not written yet */
+	bool has_8bit;     /* set by _copy_in */
 };
 
 enum mr_status mr_spool_begin(struct mr_spool *spool, struct mr_spool_msg *msg, struct mr_err *err);
 enum mr_status mr_spool_append(struct mr_spool_msg *msg, struct mr_str bytes, struct mr_err *err);
+
+/* Appends the message that `fd` gives to its end, lines ended by LF or CRLF, in wire form; a missing
+ * last line end is added.  MR_PERM: a bare CR, or more than `max` bytes; MR_TEMP: I/O. */
+enum mr_status mr_spool_copy_in(struct mr_spool_msg *msg, int fd, uint64_t max, struct mr_err *err);
 
 /* Writes out the buffer, so that a reader of fd sees all. */
 enum mr_status mr_spool_flush(struct mr_spool_msg *msg, struct mr_err *err);
@@ -46,12 +54,20 @@ enum mr_status mr_spool_commit(struct mr_spool *spool, struct mr_spool_msg *msg,
 /* Forgets an uncommitted message; harmless after _commit. */
 void mr_spool_abort(struct mr_spool_msg *msg);
 
+#define MR_SPOOL_FRONT_MAX (1u << 20) /* bytes of the front header fields of one message */
+
+/* Opens a message of incoming/ or deferred/ for reading: a regular file, never through a symbolic
+ * link.  MR_NOTFOUND: there is none; MR_PERM: it is no regular file. */
+enum mr_status mr_spool_open_file(int folder_fd, const char *id, int *fd, struct mr_err *err);
+
 /* A message file that was read: its layout and record. */
 struct mr_spool_file {
 	uint64_t message_len, front_off, front_len, record_len;
 	uint32_t message_crc;
-	struct mr_env env; /* in the arena given */
+	struct mr_env env; /* in the arena given, of at least MR_SPOOL_ARENA_MAX bytes */
 };
+
+#define MR_SPOOL_ARENA_MAX (32u << 20) /* bytes that the largest record takes when parsed */
 
 /* Reads trailer and record (not the message) of an open file.  MR_PERM: damaged, with the reason. */
 enum mr_status
