@@ -1,7 +1,5 @@
 /* mr-access - permit or forbid clients and senders by a table. */
-#include "filter/filter.h"
-
-extern const struct mr_filter mr_filter_access;
+#include "filter/access.h"
 
 int
 main(int argc, char **argv)
