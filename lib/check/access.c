@@ -123,7 +123,6 @@ judge_tcprules(const struct mr_table *table, const struct mr_access_query *query
 		a->verdict = rule.is_deny ? MR_ACCESS_FORBID : MR_ACCESS_PERMIT;
 		a->by = MR_ACCESS_BY_IP;
 		a->key = rule.key;
-		a->comment = MR_STR("tcprules");
 	}
 	return MR_OK;
 }

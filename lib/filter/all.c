@@ -1,7 +1,5 @@
 #include "filter/filter.h"
 
-#include "filter/access.h"
-
 #include <stddef.h>
 #include <string.h>
 

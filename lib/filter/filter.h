@@ -50,6 +50,9 @@ struct mr_filter {
 	void (*close)(void *state);
 };
 
+/* The filters, each in its own file. */
+extern const struct mr_filter mr_filter_access;
+
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
 extern const struct mr_filter *const mr_filters[];
 const struct mr_filter *mr_filter_find(const char *name);

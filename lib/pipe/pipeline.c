@@ -46,7 +46,7 @@ open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *s
 		return;
 	}
 	st = mr_filter_open(
-	    &step->own, step->filter, stage->argc, stage->argv, pl->conf.log, &pl->watch, &err);
+	    &step->own, step->filter, stage->argc, stage->argv, pl->conf.log, pl->conf.watch, &err);
 	if (st) {
 		step->filter = NULL;
 		mr_spec_complain(
@@ -76,10 +76,9 @@ mr_pipeline_open(
 	enum mr_status st;
 
 	*pl = (struct mr_pipeline){ .conf = *conf };
-	mr_watch_init(&pl->watch);
 	if (!path)
 		return MR_OK;
-	if ((st = mr_watch_add(&pl->watch, path, err)) || (st = read_spec(pl, path, err)))
+	if ((st = mr_watch_add(pl->conf.watch, path, err)) || (st = read_spec(pl, path, err)))
 		return st;
 	if (pl->spec.n
 	    && !(pl->step = mr_arena_alloc(&pl->spec.arena, pl->spec.n * sizeof *pl->step)))
@@ -102,5 +101,13 @@ mr_pipeline_close(struct mr_pipeline *pl)
 		if (pl->step[i].filter && !pl->step[i].argv && !pl->conf.exec_all)
 			mr_filter_close(&pl->step[i].own);
 	mr_spec_free(&pl->spec);
-	mr_watch_free(&pl->watch);
+}
+
+bool
+mr_pipeline_executes(const struct mr_pipeline *pl)
+{
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->step[i].argv)
+			return true;
+	return false;
 }

@@ -7,10 +7,11 @@
 
 struct mr_pipe_conf {
 	const struct mr_log *log;
-	const char *host;    /* our host name and authserv-id */
-	const char *bin_dir; /* where our own programs are, tried first; may be NULL */
-	const char *path;    /* where foreign programs are: "dir:dir" */
-	bool exec_all;       /* execute own filters, too (-x) */
+	struct mr_watch *watch; /* gets the spec and the filters' files; may be NULL */
+	const char *host;       /* our host name and authserv-id */
+	const char *bin_dir;    /* where our own programs are, tried first; may be NULL */
+	const char *path;       /* where foreign programs are: "dir:dir" */
+	bool exec_all;          /* execute own filters, too (-x) */
 };
 
 struct mr_step {
@@ -23,8 +24,7 @@ struct mr_step {
 struct mr_pipeline {
 	struct mr_pipe_conf conf;
 	struct mr_spec spec;
-	struct mr_watch watch; /* the spec, the filters' files */
-	struct mr_step *step;  /* one for each stage, in the same order */
+	struct mr_step *step; /* one for each stage, in the same order */
 	size_t n;
 };
 
@@ -34,5 +34,8 @@ struct mr_pipeline {
 enum mr_status mr_pipeline_open(
     struct mr_pipeline *pl, const char *path, const struct mr_pipe_conf *conf, struct mr_err *err);
 void mr_pipeline_close(struct mr_pipeline *pl);
+
+/* True if a stage is run by starting a program. */
+bool mr_pipeline_executes(const struct mr_pipeline *pl);
 
 #endif

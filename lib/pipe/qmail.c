@@ -160,7 +160,7 @@ accept_message(struct mr_run *run, const struct mr_qmail_job *job, struct mr_spo
 		return fail(pl, id, code, "envelope", err.text);
 	if (mr_spool_flush(msg, &err))
 		return fail(pl, id, QQ_WRITE, "spool", err.text);
-	mr_run_data(run, msg, spool->incoming_fd, &r);
+	mr_run_data(run, msg, spool, &r);
 	if (r.verdict != MR_DUNNO) {
 		struct mr_str text = mr_arena_dup(&run->scope[MR_MAIL].arena, r.text);
 
@@ -194,7 +194,7 @@ mr_qmail_queue(struct mr_pipeline *pl, const struct mr_qmail_job *job)
 	mr_run_give(&run, MR_CONNECT, job->classes);
 	if (mr_env_join(&run.scope[MR_CONNECT].env, job->known, &err))
 		code = fail(pl, id, QQ_NO_MEMORY, "record", err.text);
-	else if (mr_spool_begin(spool.incoming_fd, &msg, &err))
+	else if (mr_spool_begin(&spool, &msg, &err))
 		code = fail(pl, id, QQ_WRITE, "spool", err.text);
 	else {
 		code = accept_message(&run, job, &spool, &msg, id);

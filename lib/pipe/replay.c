@@ -110,8 +110,9 @@ static enum mr_status
 judge_message(
     struct mr_run *run, const struct mr_replay *what, struct mr_result *r, struct mr_err *err)
 {
+	struct mr_spool folder = { .incoming_fd = what->folder_fd };
 	struct mr_spool_msg msg;
-	enum mr_status st = mr_spool_begin(what->folder_fd, &msg, err);
+	enum mr_status st = mr_spool_begin(&folder, &msg, err);
 
 	if (st)
 		return st;
@@ -119,7 +120,7 @@ judge_message(
 	if (st == MR_OK)
 		st = mr_spool_flush(&msg, err);
 	if (st == MR_OK)
-		mr_run_data(run, &msg, what->folder_fd, r);
+		mr_run_data(run, &msg, &folder, r);
 	mr_spool_abort(&msg);
 	return st;
 }

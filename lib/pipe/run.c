@@ -487,14 +487,14 @@ mr_run_rcpt(struct mr_run *run, struct mr_str addr, struct mr_result *r)
 
 /* Takes what the edit stage printed as the message from now on. */
 static enum mr_status
-replace_message(struct mr_spool_msg *msg, int edited_fd, int dir_fd, struct mr_err *err)
+replace_message(struct mr_spool_msg *msg, int edited_fd, struct mr_spool *spool, struct mr_err *err)
 {
 	struct mr_spool_msg new;
 	enum mr_status st;
 
 	if (lseek(edited_fd, 0, SEEK_END) <= 0 || lseek(edited_fd, 0, SEEK_SET) < 0)
 		return mr_err_set(err, MR_TEMP, "edit stage printed no message");
-	if ((st = mr_spool_begin(dir_fd, &new, err)))
+	if ((st = mr_spool_begin(spool, &new, err)))
 		return st;
 	st = mr_spool_copy_in(&new, edited_fd, UINT64_MAX, err);
 	if (st == MR_OK)
@@ -509,8 +509,8 @@ replace_message(struct mr_spool_msg *msg, int edited_fd, int dir_fd, struct mr_e
 }
 
 static void
-run_data_step(struct mr_run *run, struct mr_step *step, struct mr_spool_msg *msg, int dir_fd,
-    struct mr_result *r)
+run_data_step(struct mr_run *run, struct mr_step *step, struct mr_spool_msg *msg,
+    struct mr_spool *spool, struct mr_result *r)
 {
 	struct mr_stage_io io = { .message_fd = msg->fd, .edited_fd = -1 };
 	struct mr_spool_msg edited = { .fd = -1 };
@@ -522,12 +522,12 @@ run_data_step(struct mr_run *run, struct mr_step *step, struct mr_spool_msg *msg
 	mr_arena_init(&arena, SCOPE_MEMORY_MAX);
 	st = make_record(run, MR_DATA, &arena, &env, &err);
 	if (st == MR_OK && step->stage->is_edit)
-		st = mr_spool_begin(dir_fd, &edited, &err);
+		st = mr_spool_begin(spool, &edited, &err);
 	if (st == MR_OK) {
 		io.env = &env;
 		io.edited_fd = edited.fd;
 		if (run_step(run, step, &run->scope[MR_DATA], &io, r))
-			st = replace_message(msg, edited.fd, dir_fd, &err);
+			st = replace_message(msg, edited.fd, spool, &err);
 	}
 	if (st)
 		own_fault(run, MR_DATA, &err, r);
@@ -536,13 +536,14 @@ run_data_step(struct mr_run *run, struct mr_step *step, struct mr_spool_msg *msg
 }
 
 void
-mr_run_data(struct mr_run *run, struct mr_spool_msg *msg, int dir_fd, struct mr_result *r)
+mr_run_data(
+    struct mr_run *run, struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *r)
 {
 	*r = no_objection;
 	for (size_t i = 0; i < run->pl->n && r->verdict == MR_DUNNO; i++)
 		if (run->pl->step[i].stage->phase == MR_DATA
 		    && may_run(run, run->pl->step[i].stage))
-			run_data_step(run, &run->pl->step[i], msg, dir_fd, r);
+			run_data_step(run, &run->pl->step[i], msg, spool, r);
 }
 
 /* ---- the front of the message ---------------------------------------------------------------------- */

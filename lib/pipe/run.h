@@ -86,10 +86,10 @@ void mr_run_begin_rcpt(struct mr_run *run);
 void mr_run_rcpt(struct mr_run *run, struct mr_str addr, struct mr_result *result);
 
 /* Runs the data stages over the whole message (flushed); an edit stage may put another in its place
- * (in the folder dir_fd).  Afterwards the record's recipients and attributes are what
+ * (unnamed, in incoming/ of spool).  Afterwards the record's recipients and attributes are what
  * mr_run_record gives. */
-void
-mr_run_data(struct mr_run *run, struct mr_spool_msg *msg, int dir_fd, struct mr_result *result);
+void mr_run_data(
+    struct mr_run *run, struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *result);
 
 /* Runs the end stages; their verdicts are ignored. */
 void mr_run_end(struct mr_run *run);

@@ -165,13 +165,11 @@ take_option(
 		    option.p, phase_names[st->phase]);
 		return false;
 	}
-	if (eq >= 0 && mr_str_is(name, "unless")) {
-		cond->unless = value;
-		return true;
-	}
-	if (eq >= 0 && mr_str_is(name, "only")) {
-		cond->only = value;
-		return true;
+	if (eq >= 0 && (mr_str_is(name, "unless") || mr_str_is(name, "only"))) {
+		struct mr_str *of = name.p[0] == 'u' ? &cond->unless : &cond->only;
+
+		*of = mr_arena_dup(&spec->arena, value);
+		return of->p || !(spec->is_out_of_memory = true);
 	}
 	if (eq >= 0 && mr_str_is(name, "class"))
 		return take_class(spec, st, value);
@@ -199,30 +197,29 @@ take_option(
 static bool
 take_command(struct mr_spec *spec, struct mr_stage *st, struct mr_str words)
 {
-	size_t cap = 0;
+	struct mr_str rest = words;
+	size_t n = 0;
 
-	for (struct mr_str w = mr_str_word(&words); w.n; w = mr_str_word(&words)) {
-		struct mr_str copy = mr_arena_dup(&spec->arena, w);
-		char *arg;
-
-		if (st->argc == MR_STAGE_WORD_MAX) {
-			mr_spec_complain(spec, st->line, false, "command of more than %u words",
-			    MR_STAGE_WORD_MAX);
-			return false;
-		}
-		/* One more for the NULL at the end. */
-		if (!copy.p
-		    || !mr_arena_grow(
-		        &spec->arena, &st->argv, (size_t)st->argc + 1, &cap, sizeof *st->argv))
-			return false;
-		memcpy(&arg, &copy.p, sizeof arg); /* argv is not const, the arena is ours */
-		st->argv[st->argc++] = arg;
-		st->argv[st->argc] = NULL;
-	}
-	if (st->argc == 0)
+	while (mr_str_word(&rest).n)
+		n++;
+	if (n == 0 || n > MR_STAGE_WORD_MAX) {
 		mr_spec_complain(spec, st->line, false,
-		    "no command; a line is: phase name options command (options may be -)");
-	return st->argc > 0;
+		    n ? "command of %zu words, more than %u"
+		      : "no command; a line is: phase name options command (options may be -)",
+		    n, MR_STAGE_WORD_MAX);
+		return false;
+	}
+	if (!(st->argv = mr_arena_alloc(&spec->arena, (n + 1) * sizeof *st->argv)))
+		return !(spec->is_out_of_memory = true);
+	while ((size_t)st->argc < n) {
+		struct mr_str copy = mr_arena_dup(&spec->arena, mr_str_word(&words));
+
+		if (!copy.p)
+			return !(spec->is_out_of_memory = true);
+		/* argv is not const, and the arena is ours */
+		memcpy(&st->argv[st->argc++], &copy.p, sizeof copy.p);
+	}
+	return true;
 }
 
 static bool

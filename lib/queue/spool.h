@@ -35,7 +35,7 @@ struct mr_spool_msg {
 	bool has_8bit;     /* set by _copy_in */
 };
 
-enum mr_status mr_spool_begin(int folder_fd, struct mr_spool_msg *msg, struct mr_err *err);
+enum mr_status mr_spool_begin(struct mr_spool *spool, struct mr_spool_msg *msg, struct mr_err *err);
 enum mr_status mr_spool_append(struct mr_spool_msg *msg, struct mr_str bytes, struct mr_err *err);
 
 /* Appends the message that `fd` gives to its end, lines ended by LF or CRLF, in wire form; a missing

@@ -220,6 +220,19 @@ mr_table_get_mailbox(const struct mr_table *table, struct mr_str mailbox, struct
 	return key.n && key.p[0] ? mr_table_get(table, key, value) : MR_NOTFOUND;
 }
 
+/* False for what would find an entry of another kind: ".x", "*", mailboxes, networks, and what a
+ * table says of itself. */
+static bool
+is_domain_key(struct mr_str s)
+{
+	static const char others[] = { '*', '@', '/', '\0' };
+
+	for (size_t i = 0; i < sizeof others; i++)
+		if (mr_str_chr(s, others[i]) >= 0)
+			return false;
+	return s.n > 0 && s.p[0] != '.';
+}
+
 enum mr_status
 mr_table_get_domain(
     const struct mr_table *table, struct mr_str domain, struct mr_str *key, struct mr_str *value)
@@ -228,8 +241,7 @@ mr_table_get_domain(
 	struct mr_str low = lower(storage, sizeof storage, domain);
 	enum mr_status st;
 
-	/* A dot in front asks for the entry ".x", a NUL for what a table says of itself. */
-	if (low.n == 0 || low.p[0] == '.' || low.p[0] == '\0')
+	if (!is_domain_key(low))
 		return MR_NOTFOUND;
 	st = mr_table_get(table, low, value);
 	if (st == MR_OK && key)
@@ -275,14 +287,14 @@ mr_rule_parse(struct mr_str value, struct mr_str *comment)
 	                                 : MR_RULE_DAMAGED;
 }
 
-/* The key, and a blank and `words` if there are any.  '#' in front would make a comment of it, so a
- * mailbox that begins so gets the quotes it may have. */
+/* The key, and a blank and `words` if there are any.  '#' in front would make a comment of it, and
+ * U+FEFF a byte order mark, so a mailbox that begins so gets the quotes it may have. */
 static void
 write_key(struct mr_buf *out, struct mr_str key, struct mr_str words)
 {
 	ptrdiff_t at = mr_str_rchr(key, '@');
 
-	if (key.p[0] == '#' && at > 0)
+	if (at > 0 && (key.p[0] == '#' || mr_str_starts(key, "\xef\xbb\xbf")))
 		mr_buf_addf(
 		    out, "\"%.*s\"%.*s", (int)at, key.p, (int)(key.n - (size_t)at), key.p + at);
 	else

@@ -42,8 +42,10 @@ parse_net(struct mr_key *key, struct mr_arena *arena, struct mr_str text, struct
 	struct mr_err why = { "" };
 
 	if (mr_net_parse(&key->net, text, &why))
-		return mr_err_set(err, MR_PERM,
-		    "%s; write an address like 192.0.2.1 or a network like 192.0.2.0/24", why.text);
+		return mr_err_set(err, MR_PERM, "%s%s", why.text,
+		    strchr(why.text, '?')
+		        ? ""
+		        : "; write an address like 192.0.2.1 or a network like 192.0.2.0/24");
 	key->kind = MR_KEY_NET;
 	key->text = mr_arena_dup(arena, mr_net_text(storage, &key->net));
 	return key->text.p ? MR_OK : no_memory(err);

@@ -1,0 +1,153 @@
+/* mr-smtpd - the SMTP server: one session on descriptors 0 and 1, or a listener. */
+#include "base/host.h"
+#include "base/opt.h"
+#include "smtp/listen.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DEFAULT_SPOOL "/var/spool/mr"
+
+static const char usage_text[] =
+    "usage: mr-smtpd [-vx] [-N name] [-R routes] [-Q spool] [-o limit=value ...] [-u user]\n"
+    "                [-L address:port] [SPEC]\n";
+
+struct options {
+	struct mr_log log;
+	struct mr_smtpd_files files;
+	const char *listen, *user;
+};
+
+static int
+fault(const struct mr_log *log, const struct mr_err *err)
+{
+	MR_LOG(log, MR_LOG_FAULT, "start", { "why", mr_str(err->text) });
+	return MR_DEFER;
+}
+
+static enum mr_status
+take_option(struct options *o, int c, const char *arg, struct mr_err *err)
+{
+	switch (c) {
+	case 'v':
+		o->log.is_verbose = true;
+		break;
+	case 'x':
+		o->files.pipe.exec_all = true;
+		break;
+	case 'N':
+		o->files.host = arg;
+		break;
+	case 'R':
+		o->files.routes = arg;
+		break;
+	case 'Q':
+		o->files.spool = arg;
+		break;
+	case 'u':
+		o->user = arg;
+		break;
+	case 'L':
+		o->listen = arg;
+		break;
+	default:
+		return mr_smtpd_limits_set(&o->files.limit, arg, err);
+	}
+	return MR_OK;
+}
+
+static bool
+is_listening(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof yes;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
+}
+
+/* The peer by the socket, or by what tcpserver and its kin say in the environment (ucspi-tcp). */
+static void
+find_peer(struct mr_peer *peer, struct mr_peer_text *text)
+{
+	const char *address = getenv("TCPREMOTEIP"), *port = getenv("TCPREMOTEPORT"),
+	           *name = getenv("TCPREMOTEHOST");
+	struct mr_ip ip;
+
+	mr_peer_of_socket(peer, text, 0);
+	if (address && mr_ip_parse(&ip, mr_str(address)) == MR_OK) {
+		peer->address = mr_ip_text(text->address, &ip);
+		peer->port = mr_str(port);
+	}
+	if (name && *name)
+		peer->name = mr_str(name);
+	peer->is_trusted = getenv("RELAYCLIENT") != NULL;
+}
+
+static int
+run(struct options *o)
+{
+	struct mr_peer_text text;
+	struct mr_spool spool;
+	struct mr_peer peer;
+	struct mr_err err;
+	int fd = is_listening(0) ? 0 : -1;
+	enum mr_status st;
+
+	if (o->listen && (st = mr_smtpd_bind(o->listen, &fd, &err)))
+		return fault(&o->log, &err);
+	if (o->user && mr_host_become(o->user, &err))
+		return fault(&o->log, &err);
+	if (getuid() == 0)
+		MR_LOG(&o->log, MR_LOG_WARN, "start", { "why", MR_STR("runs as root; use -u") });
+	if ((st = mr_spool_open(&spool, o->files.spool, &err))) {
+		if (fd < 0)
+			mr_io_write(
+			    1, mr_str("421 4.3.0 Temporary problem of this host\r\n"), NULL);
+		return fault(&o->log, &err);
+	}
+	if (fd >= 0)
+		st = mr_smtpd_listen(fd, &o->files, &spool, &err);
+	else {
+		find_peer(&peer, &text);
+		st = mr_smtpd_serve(&o->files, &spool, 0, 1, &peer, &err);
+	}
+	mr_spool_close(&spool);
+	return st ? fault(&o->log, &err) : MR_DUNNO;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { .log = { .prog = "mr-smtpd", .fd = 2 } };
+	struct mr_opt opt = { .argc = argc, .argv = argv, .letters = "vxN:R:Q:u:L:o:" };
+	const char *spool = getenv("MR_SPOOL");
+	enum mr_status st = MR_OK;
+	struct mr_host host;
+	struct mr_err err;
+	int c;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (mr_io_std_fds(&err) || mr_host_read(&host, &err))
+		return fault(&o.log, &err);
+	o.files = (struct mr_smtpd_files){ .log = &o.log,
+		.host = host.name,
+		.spool = spool ? spool : DEFAULT_SPOOL,
+		.pipe = { .log = &o.log, .bin_dir = host.bin_dir, .path = getenv("PATH") } };
+	mr_smtpd_limits_init(&o.files.limit);
+	while (st == MR_OK && (c = mr_opt_next(&opt, &err)) > 0)
+		st = take_option(&o, c, opt.arg, &err);
+	if (st == MR_OK && c == 0 && argc - opt.at <= 1) {
+		o.files.spec = argv[opt.at];
+		o.files.pipe.host = o.files.host;
+		return run(&o);
+	}
+	if (st == MR_OK && c == 0)
+		mr_err_set(&err, MR_USAGE, "more than one spec");
+	mr_io_write(2, mr_str("mr-smtpd: "), NULL);
+	mr_io_write(2, mr_str(err.text), NULL);
+	mr_io_write(2, mr_str("\n"), NULL);
+	mr_io_write(2, mr_str(usage_text), NULL);
+	return MR_DEFER;
+}

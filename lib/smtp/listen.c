@@ -1,0 +1,345 @@
+#include "smtp/listen.h"
+
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACKLOG    1024
+#define R_TOO_MANY "421 4.7.0 Too many connections\r\n"
+#define R_BUSY     "421 4.3.0 Temporary problem of this host\r\n"
+
+/* ---- load ------------------------------------------------------------------------------------------ */
+
+enum mr_status
+mr_smtpd_load(struct mr_smtpd_loaded *l, const struct mr_smtpd_files *files, struct mr_spool *spool,
+    struct mr_err *err)
+{
+	struct mr_pipe_conf pipe = files->pipe;
+	enum mr_status st;
+
+	*l = (struct mr_smtpd_loaded){ .routes = NULL };
+	mr_watch_init(&l->watch);
+	pipe.watch = &l->watch;
+	if ((st = mr_pipeline_open(&l->pl, files->spec, &pipe, err)))
+		return st;
+	if (files->routes
+	    && ((st = mr_watch_add(&l->watch, files->routes, err))
+	        || (st = mr_table_open(&l->routes, files->routes, MR_TABLE_ROUTES, err))))
+		return st;
+	l->conf = (struct mr_smtpd_conf){ .log = files->log,
+		.host = files->host,
+		.pl = &l->pl,
+		.routes = l->routes,
+		.spool = spool,
+		.limit = files->limit };
+	return MR_OK;
+}
+
+void
+mr_smtpd_unload(struct mr_smtpd_loaded *l)
+{
+	mr_pipeline_close(&l->pl);
+	mr_table_close(l->routes);
+	mr_watch_free(&l->watch);
+}
+
+/* ---- one session ----------------------------------------------------------------------------------- */
+
+static void
+session(const struct mr_smtpd_conf *conf, int in_fd, int out_fd, const struct mr_peer *peer)
+{
+	const char *writable[] = { conf->spool->path, NULL };
+
+	/* A foreign program may have to write its own files: its rights are not ours to cut. */
+	if (!mr_pipeline_executes(conf->pl))
+		mr_sandbox_enter(writable, conf->log);
+	setsockopt(out_fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	mr_smtpd_session(conf, in_fd, out_fd, peer);
+}
+
+enum mr_status
+mr_smtpd_serve(const struct mr_smtpd_files *files, struct mr_spool *spool, int in_fd, int out_fd,
+    const struct mr_peer *peer, struct mr_err *err)
+{
+	struct mr_smtpd_loaded l;
+	enum mr_status st = mr_smtpd_load(&l, files, spool, err);
+
+	if (st == MR_OK)
+		session(&l.conf, in_fd, out_fd, peer);
+	else /* the client gets an answer, too */
+		mr_io_write(out_fd, mr_str(R_BUSY), NULL);
+	mr_smtpd_unload(&l);
+	return st;
+}
+
+/* ---- the listener ---------------------------------------------------------------------------------- */
+
+struct child {
+	pid_t pid;
+	char address[MR_IP_TEXT_MAX];
+};
+
+struct listener {
+	const struct mr_smtpd_files *files;
+	struct mr_spool *spool;
+	struct mr_smtpd_loaded *now; /* in use */
+	struct mr_watch tried;       /* files of the last attempt, if that failed */
+	bool has_failed;
+	int fd, signal_fd, reserve_fd;
+	struct child *child; /* room for limit.connections */
+	size_t child_n;
+};
+
+enum mr_status
+mr_smtpd_bind(const char *where, int *fd, struct mr_err *err)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *ai;
+	char host[256], service[8];
+	struct mr_str name;
+	unsigned port;
+	int rc;
+
+	if (mr_str_starts(mr_str(where), ":") || mr_nexthop_parse(mr_str(where), &name, &port, err))
+		return mr_err_set(
+		    err, MR_USAGE, "-L %s: need address:port, like 127.0.0.1:25", where);
+	snprintf(host, sizeof host, "%.*s", (int)name.n, name.p);
+	snprintf(service, sizeof service, "%u", port);
+	if ((rc = getaddrinfo(host, service, &hints, &ai)))
+		return mr_err_set(err, MR_USAGE, "-L %s: %s", where, gai_strerror(rc));
+	*fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0
+	    || bind(*fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(*fd, BACKLOG) < 0) {
+		mr_err_sys(err, MR_TEMP, "-L %s", where);
+		if (*fd >= 0)
+			close(*fd);
+		freeaddrinfo(ai);
+		return MR_TEMP;
+	}
+	freeaddrinfo(ai);
+	return MR_OK;
+}
+
+/* Opens again what was replaced. */
+static void
+refresh(struct listener *l)
+{
+	struct mr_smtpd_loaded *new;
+	struct mr_err err;
+
+	if (l->has_failed ? !mr_watch_has_changed(&l->tried)
+	                  : !mr_watch_has_changed(&l->now->watch))
+		return;
+	if (!(new = malloc(sizeof *new)))
+		return;
+	mr_watch_free(&l->tried);
+	if (mr_smtpd_load(new, l->files, l->spool, &err) == MR_OK) {
+		mr_smtpd_unload(l->now);
+		free(l->now);
+		l->now = new;
+		l->has_failed = false;
+		MR_LOG(l->files->log, MR_LOG_INFO, "reload", { "result", MR_STR("new") });
+		return;
+	}
+	MR_LOG(l->files->log, MR_LOG_FAULT, "reload", { "result", MR_STR("old-stays") },
+	    { "why", mr_str(err.text) });
+	l->has_failed = true;
+	l->tried = new->watch;
+	mr_watch_init(&new->watch);
+	mr_smtpd_unload(new);
+	free(new);
+}
+
+static void
+send_away(const struct listener *l, int fd, const struct mr_peer *peer, const char *reply,
+    const char *why)
+{
+	(void)!send(fd, reply, strlen(reply), MSG_DONTWAIT | MSG_NOSIGNAL);
+	MR_LOG(l->files->log, MR_LOG_WARN, "connect", { "client", peer->address },
+	    { "verdict", MR_STR("defer") }, { "why", mr_str(why) });
+}
+
+static size_t
+count_of(const struct listener *l, struct mr_str address)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->child_n; i++)
+		n += mr_str_is(address, l->child[i].address);
+	return n;
+}
+
+static void
+run_child(struct listener *l, int fd, const struct mr_peer *peer)
+{
+	sigset_t none;
+
+	close(l->fd);
+	close(l->signal_fd);
+	close(l->reserve_fd);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	session(&l->now->conf, fd, fd, peer);
+	shutdown(fd, SHUT_WR);
+	_exit(0);
+}
+
+static void
+serve(struct listener *l, int fd)
+{
+	const struct mr_smtpd_limit_values *limit = &l->files->limit;
+	struct mr_peer_text text = { .address = "" };
+	struct mr_peer peer;
+	pid_t pid;
+
+	mr_peer_of_socket(&peer, &text, fd);
+	refresh(l);
+	if (l->child_n >= limit->connections)
+		send_away(l, fd, &peer, R_TOO_MANY, "too many connections");
+	else if (count_of(l, mr_str(text.address)) >= limit->per_client)
+		send_away(l, fd, &peer, R_TOO_MANY, "too many connections of this client");
+	else if ((pid = fork()) == 0)
+		run_child(l, fd, &peer);
+	else if (pid < 0)
+		send_away(l, fd, &peer, R_BUSY, strerror(errno));
+	else {
+		struct child *c = &l->child[l->child_n++];
+
+		c->pid = pid;
+		memcpy(c->address, text.address, sizeof c->address);
+	}
+	close(fd);
+}
+
+/* Out of descriptors: the spare one takes the connection, so that the client hears it. */
+static void
+apologize(struct listener *l)
+{
+	struct mr_peer_text text;
+	struct mr_peer peer;
+	int fd;
+
+	close(l->reserve_fd);
+	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0) {
+		mr_peer_of_socket(&peer, &text, fd);
+		send_away(l, fd, &peer, R_BUSY, "no descriptors");
+		close(fd);
+	}
+	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+accept_one(struct listener *l)
+{
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		serve(l, fd);
+	else if (errno == EMFILE || errno == ENFILE)
+		apologize(l);
+}
+
+static void
+reap(struct listener *l)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (size_t i = 0; i < l->child_n; i++)
+			if (l->child[i].pid == pid)
+				l->child[i] = l->child[--l->child_n];
+		if (WIFSIGNALED(status))
+			MR_LOG(l->files->log, MR_LOG_FAULT, "session", { "pid", MR_NUM(pid) },
+			    { "signal", MR_NUM(WTERMSIG(status)) });
+	}
+}
+
+/* False: the listener was told to end. */
+static bool
+take_signals(struct listener *l)
+{
+	struct signalfd_siginfo si;
+	bool goes_on = true;
+
+	while (read(l->signal_fd, &si, sizeof si) == (ssize_t)sizeof si)
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			goes_on = false;
+	reap(l);
+	return goes_on;
+}
+
+static void
+tell_listening(const struct listener *l)
+{
+	struct mr_peer_text text;
+	struct mr_peer peer;
+
+	mr_peer_of_socket(&peer, &text, l->fd);
+	MR_LOG(l->files->log, MR_LOG_INFO, "listening", { "address", peer.server_address },
+	    { "port", peer.server_port }, { "pid", MR_NUM(getpid()) });
+}
+
+enum mr_status
+mr_smtpd_listen(
+    int listen_fd, const struct mr_smtpd_files *files, struct mr_spool *spool, struct mr_err *err)
+{
+	struct listener l = { .files = files, .spool = spool, .fd = listen_fd };
+	enum mr_status st;
+	sigset_t set;
+
+	l.child = calloc(files->limit.connections, sizeof *l.child);
+	l.now = malloc(sizeof *l.now);
+	if (!l.child || !l.now) {
+		free(l.child);
+		free(l.now);
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	}
+	if ((st = mr_smtpd_load(l.now, files, spool, err)))
+		goto out;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	l.reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	/* Not to block in accept for a client that is gone already. */
+	if (l.signal_fd < 0 || fcntl(l.fd, F_SETFL, fcntl(l.fd, F_GETFL) | O_NONBLOCK) < 0) {
+		st = mr_err_sys(err, MR_TEMP, "listener");
+		goto out;
+	}
+	tell_listening(&l);
+	for (;;) {
+		struct pollfd p[] = { { .fd = l.signal_fd, .events = POLLIN },
+			{ .fd = l.fd, .events = POLLIN } };
+
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (p[0].revents && !take_signals(&l))
+			break;
+		if (p[1].revents)
+			accept_one(&l);
+	}
+	close(l.signal_fd);
+	close(l.reserve_fd);
+out:
+	mr_smtpd_unload(l.now);
+	mr_watch_free(&l.tried);
+	free(l.now);
+	free(l.child);
+	return st;
+}

@@ -1,0 +1,319 @@
+#include "base/clock.h"
+#include "mail/received.h"
+#include "smtp/body.h"
+#include "smtp/session.h"
+
+/* What the world sees of recipients and messages.  refuse() puts the reply code in front and the id, by
+ * which the log is found, behind. */
+#define R_RCPT_OK      "250 2.1.5 Ok"
+#define R_START        "354 End data with <CR><LF>.<CR><LF>"
+#define R_QUEUED       "250 2.0.0 Ok: queued as %s"
+#define R_DATA_TIMEOUT "421 4.4.2 Time-out while waiting for the message"
+#define R_DATA_SLOW    "421 4.4.2 Message comes in too slowly"
+
+#define T_RCPTS       "4.5.3 Too many recipients"
+#define T_RELAY       "5.7.1 Relaying denied"
+#define T_NO_DELIVERY "4.3.5 The domain is local here, but mail for it cannot be delivered yet"
+#define T_BARE        "5.6.0 Bare CR or LF in the message; lines end in CR LF"
+#define T_TOO_LARGE   "5.3.4 Message over the limit of %llu bytes"
+#define T_LOOP        "5.4.6 More than %llu Received fields: a mail loop"
+#define T_SPOOL       "4.3.1 Cannot store the message now"
+#define T_OURS        "4.3.0 Temporary problem of this host"
+
+/* ---- refusals ------------------------------------------------------------------------------------ */
+
+/* Splits "5.7.1 words" into enhanced code and words; without a code the class' default. */
+static struct mr_str
+enhanced(struct mr_str *text, const char *fallback)
+{
+	struct mr_str rest = *text, word = mr_str_word(&rest);
+
+	if (word.n < 5 || (word.p[0] != '4' && word.p[0] != '5') || word.p[1] != '.')
+		return mr_str(fallback);
+	for (size_t i = 2; i < word.n; i++)
+		if (word.p[i] != '.' && (word.p[i] < '0' || word.p[i] > '9'))
+			return mr_str(fallback);
+	*text = mr_str_trim(rest);
+	return word;
+}
+
+void
+mr_transaction_refuse(
+    struct mr_session *s, const struct mr_result *r, const char *for_good, const char *for_now)
+{
+	bool is_final = r->verdict == MR_REFUSE;
+	struct mr_str text = r->text.p ? r->text : MR_STR(""),
+	              code = enhanced(&text, is_final ? "5.7.1" : "4.7.1");
+	const char *reply = is_final ? (r->hang_up ? "521" : for_good)
+	    : r->hang_up             ? "421"
+	                             : for_now;
+
+	if (text.n == 0)
+		text = is_final ? MR_STR("Refused by policy") : MR_STR("Try again later");
+	/* The class of the enhanced code must be that of the reply (RFC 2034 section 4). */
+	mr_session_reply(s, "%s %c%.*s %.*s%s%s%s", reply, reply[0], (int)code.n - 1, code.p + 1,
+	    (int)text.n, text.p, s->id[0] ? " (" : "", s->id, s->id[0] ? ")" : "");
+	if (r->hang_up)
+		mr_session_hang_up(s, "refused", NULL);
+}
+
+/* The one line that says why a recipient, or with rcpt absent all of them, was refused. */
+static void
+log_refusal(const struct mr_session *s, const char *event, struct mr_str rcpt,
+    const struct mr_result *r, int64_t start_us)
+{
+	struct mr_str text = r->text, code = enhanced(&text, "");
+
+	MR_LOG(s->conf->log, MR_LOG_INFO, event, { "id", mr_str(s->id) },
+	    { "client", s->peer->address }, { "helo", mr_run_get(&s->run, "helo_name") },
+	    { "sender", mr_run_get(&s->run, "sender") }, { "rcpt", rcpt },
+	    { "stage", mr_str(r->stage) },
+	    { "verdict", r->verdict == MR_REFUSE ? MR_STR("reject") : MR_STR("defer") },
+	    { "code", code }, { "text", text },
+	    { "ms", MR_NUM((mr_clock_now_us() - start_us) / 1000) });
+}
+
+/* ---- recipients ---------------------------------------------------------------------------------- */
+
+static struct mr_result
+refusal(enum mr_verdict verdict, const char *stage, const char *text)
+{
+	return (struct mr_result){ .verdict = verdict, .stage = stage, .text = mr_str(text) };
+}
+
+/* Relay control: built in, and the last word (DESIGN.md section 4).  A recipient is accepted only from
+ * trusted or authenticated clients, or when its domain is in the routes as ours. */
+static void
+control_relay(struct mr_session *s, const struct mr_addr *a, struct mr_result *r)
+{
+	struct mr_route route;
+	struct mr_err err;
+
+	if (mr_route_find(s->conf->routes, a->domain, &route, &err)) {
+		MR_LOG(s->conf->log, MR_LOG_FAULT, "routes", { "id", mr_str(s->id) },
+		    { "why", mr_str(err.text) });
+		*r = refusal(MR_DEFER, "routes", T_OURS);
+	} else if (mr_route_is_ours(&route)) {
+		mr_run_give(&s->run, MR_RCPT, MR_LOCAL);
+		if (route.kind != MR_ROUTE_LOCAL)
+			return;
+		MR_LOG(s->conf->log, MR_LOG_FAULT, "routes", { "id", mr_str(s->id) },
+		    { "domain", a->domain },
+		    { "why", MR_STR("domain is local, but there is no delivery route for it") });
+		*r = refusal(MR_DEFER, "delivery", T_NO_DELIVERY);
+	} else if (!(mr_run_classes(&s->run) & (MR_TRUSTED | MR_AUTH)))
+		*r = refusal(MR_REFUSE, "relay", T_RELAY);
+}
+
+void
+mr_transaction_rcpt(struct mr_session *s, const struct mr_addr *a)
+{
+	int64_t start = mr_clock_now_us();
+	struct mr_addr rcpt = *a;
+	struct mr_result r;
+
+	if (++s->rcpt_n > s->conf->limit.rcpts) {
+		r = refusal(MR_DEFER, "rcpts", T_RCPTS);
+		log_refusal(s, "rcpt", a->text, &r, start);
+		mr_transaction_refuse(s, &r, "550", "452");
+		return;
+	}
+	if (a->is_postmaster) { /* RFC 5321 4.5.1 */
+		rcpt.domain = mr_arena_lower(&s->arena, mr_str(s->conf->host));
+		rcpt.text = mr_arena_fmt(&s->arena, "postmaster@%s", s->conf->host);
+	}
+	mr_run_begin_rcpt(&s->run);
+	mr_run_upto(&s->run, MR_CONNECT, &r);
+	if (r.verdict == MR_DUNNO && (!rcpt.domain.p || !rcpt.text.p))
+		r = refusal(MR_DEFER, "memory", T_OURS);
+	if (r.verdict == MR_DUNNO)
+		control_relay(s, &rcpt, &r);
+	if (r.verdict == MR_DUNNO)
+		mr_run_upto(&s->run, MR_MAIL, &r);
+	if (r.verdict == MR_DUNNO)
+		mr_run_rcpt(&s->run, rcpt.text, &r);
+	if (r.verdict == MR_DUNNO) {
+		mr_session_reply(s, R_RCPT_OK);
+		return;
+	}
+	log_refusal(s, "rcpt", rcpt.text, &r, start);
+	mr_transaction_refuse(s, &r, "550", "451");
+}
+
+/* ---- the message --------------------------------------------------------------------------------- */
+
+static enum mr_status
+put(void *ctx, struct mr_str bytes)
+{
+	return mr_spool_append(ctx, bytes, NULL);
+}
+
+static bool
+is_too_slow(const struct mr_smtpd_limit_values *limit, int64_t begin_ms, uint64_t bytes)
+{
+	int64_t s = (mr_clock_mono_ms() - begin_ms) / 1000;
+
+	return s > MR_SMTPD_RATE_AFTER_S && bytes / (uint64_t)s < limit->rate;
+}
+
+/* Reads until the final dot.  False: the client is gone or was sent away. */
+static bool
+receive(struct mr_session *s, struct mr_body *body)
+{
+	const struct mr_smtpd_limit_values *limit = &s->conf->limit;
+	int64_t begin = mr_clock_mono_ms(), end = begin + (int64_t)limit->data_s * 1000;
+	int64_t before = s->in.total;
+
+	for (;;) {
+		struct mr_str window = mr_reader_window(&s->in);
+		int64_t deadline = mr_clock_mono_ms() + (int64_t)limit->idle_s * 1000;
+		size_t used;
+		bool is_end = mr_body_feed(body, window, window.n == s->in.cap, &used);
+		struct mr_err err;
+		enum mr_status st;
+
+		mr_reader_take(&s->in, used);
+		if (is_end)
+			return true;
+		if (body->put_failed == MR_OK && body->len > limit->size)
+			body->put_failed = MR_PERM; /* the rest is read, and told at the end */
+		st = mr_reader_fill(&s->in, deadline < end ? deadline : end, &err);
+		if (st == MR_TEMP && mr_clock_left_ms(deadline < end ? deadline : end) == 0)
+			mr_session_hang_up(s, "time-out in DATA", R_DATA_TIMEOUT);
+		else if (st)
+			mr_session_hang_up(s, "lost connection in DATA", NULL);
+		else if (is_too_slow(limit, begin, (uint64_t)(s->in.total - before)))
+			mr_session_hang_up(s, "too slow in DATA", R_DATA_SLOW);
+		if (s->is_over)
+			return false;
+	}
+}
+
+static void
+refuse_message(
+    struct mr_session *s, const struct mr_result *r, const char *for_good, const char *for_now)
+{
+	int64_t start = mr_clock_now_us();
+	const struct mr_env *all = &s->run.scope[MR_DATA].env;
+
+	for (size_t i = 0; i < all->rcpt_n; i++)
+		log_refusal(s, "data", all->rcpt[i].addr, r, start);
+	mr_transaction_refuse(s, r, for_good, for_now);
+}
+
+/* The built-in checks of the message.  False: refused and answered. */
+static bool
+check_message(struct mr_session *s, struct mr_spool_msg *msg, const struct mr_body *body)
+{
+	const struct mr_smtpd_limit_values *limit = &s->conf->limit;
+	struct mr_result r;
+
+	if (body->has_bare) {
+		r = refusal(MR_REFUSE, "syntax", T_BARE);
+		refuse_message(s, &r, "554", "451");
+	} else if (body->len > limit->size) {
+		r = refusal(MR_REFUSE, "size", NULL);
+		r.text = mr_arena_fmt(&s->arena, T_TOO_LARGE, (unsigned long long)limit->size);
+		refuse_message(s, &r, "552", "452");
+	} else if (body->hops > limit->hops) {
+		r = refusal(MR_REFUSE, "hops", NULL);
+		r.text = mr_arena_fmt(&s->arena, T_LOOP, (unsigned long long)limit->hops);
+		refuse_message(s, &r, "554", "451");
+	} else if (body->put_failed || mr_spool_flush(msg, NULL)) {
+		r = refusal(MR_DEFER, "spool", T_SPOOL);
+		refuse_message(s, &r, "552", "452");
+	} else
+		return true;
+	return false;
+}
+
+/* Record, front and commit: MR_OK means that the message is safe. */
+static enum mr_status
+store(struct mr_session *s, struct mr_spool_msg *msg, struct mr_err *err)
+{
+	struct mr_buf front;
+	struct mr_env env;
+	enum mr_status st;
+
+	mr_buf_init(&front, 2 * MR_FIELDS_MAX);
+	st = mr_run_record(&s->run, &s->arena, &env, err);
+	if (st == MR_OK) {
+		mr_run_front(&s->run, &front);
+		mr_received_write(&front, &env, mr_str(s->conf->host), mr_clock_now_s());
+		st = front.is_full
+		    ? mr_err_set(err, MR_TEMP, "front header fields too large")
+		    : mr_spool_commit(s->conf->spool, msg, s->id, mr_buf_str(&front), &env, err);
+	}
+	mr_buf_free(&front);
+	return st;
+}
+
+static void
+finish_message(struct mr_session *s, struct mr_spool_msg *msg, int64_t start_us)
+{
+	const struct mr_env *all = &s->run.scope[MR_DATA].env;
+	uint64_t size = msg->len;
+	struct mr_result r;
+	struct mr_err err;
+
+	if (mr_run_set(&s->run, MR_MAIL, "size", MR_NUM(size), &err))
+		r = refusal(MR_DEFER, "memory", T_OURS);
+	else
+		mr_run_data(&s->run, msg, s->conf->spool, &r);
+	if (r.verdict != MR_DUNNO) {
+		refuse_message(s, &r, "554", "451");
+		return;
+	}
+	if (store(s, msg, &err)) {
+		MR_LOG(s->conf->log, MR_LOG_FAULT, "spool", { "id", mr_str(s->id) },
+		    { "why", mr_str(err.text) });
+		r = refusal(MR_DEFER, "spool", T_SPOOL);
+		refuse_message(s, &r, "552", "452");
+		return;
+	}
+	s->message_n++;
+	mr_session_reply(s, R_QUEUED, s->id);
+	mr_session_flush(s);
+	MR_LOG(s->conf->log, MR_LOG_INFO, "queued", { "id", mr_str(s->id) },
+	    { "client", s->peer->address }, { "helo", mr_run_get(&s->run, "helo_name") },
+	    { "sender", mr_run_get(&s->run, "sender") }, { "rcpt", all->rcpt[0].addr },
+	    { "rcpts", MR_NUM(all->rcpt_n) }, { "size", MR_NUM(size) },
+	    { "ms", MR_NUM((mr_clock_now_us() - start_us) / 1000) });
+}
+
+void
+mr_transaction_data(struct mr_session *s)
+{
+	int64_t start = mr_clock_now_us();
+	struct mr_spool_msg msg;
+	struct mr_body body;
+	struct mr_err err;
+
+	if (mr_spool_begin(s->conf->spool, &msg, &err)) {
+		struct mr_result r = refusal(MR_DEFER, "spool", T_SPOOL);
+
+		MR_LOG(s->conf->log, MR_LOG_FAULT, "spool", { "id", mr_str(s->id) },
+		    { "why", mr_str(err.text) });
+		refuse_message(s, &r, "552", "452");
+		mr_transaction_end(s);
+		return;
+	}
+	mr_body_init(&body, s->conf->host, put, &msg);
+	mr_session_reply(s, R_START);
+	if (mr_session_flush(s) && receive(s, &body) && check_message(s, &msg, &body))
+		finish_message(s, &msg, start);
+	mr_body_free(&body);
+	mr_spool_abort(&msg);
+	mr_transaction_end(s);
+}
+
+void
+mr_transaction_end(struct mr_session *s)
+{
+	if (!s->has_mail)
+		return;
+	mr_run_end(&s->run);
+	mr_run_reset(&s->run, MR_MAIL);
+	s->has_mail = false;
+	s->id[0] = '\0';
+}
