@@ -15,17 +15,15 @@ mr_answer_init(struct mr_answer *a, struct mr_arena *arena)
 static struct mr_str
 reply_words(struct mr_arena *arena, struct mr_str s)
 {
-	struct mr_str copy;
 	char *p;
 
 	s = mr_str_trim(s);
 	if (s.n > MR_REPLY_MAX)
 		s.n = MR_REPLY_MAX;
-	copy = mr_arena_dup(arena, s);
-	if (!(p = copy.p ? mr_arena_alloc(arena, s.n + 1) : NULL))
+	if (!(p = mr_arena_alloc(arena, s.n + 1)))
 		return (struct mr_str){ NULL, 0 };
 	for (size_t i = 0; i < s.n; i++)
-		p[i] = copy.p[i] < ' ' || copy.p[i] > '~' ? '?' : copy.p[i];
+		p[i] = s.p[i] < ' ' || s.p[i] > '~' ? '?' : s.p[i];
 	return (struct mr_str){ p, s.n };
 }
 
@@ -62,7 +60,8 @@ mr_answer_is_free_name(struct mr_str name)
 	static const char *const ours[] = { "action", "ar", "request", "protocol_state",
 		"protocol_name", "sender", "recipient", "recipient_count", "size", "instance",
 		"queue_id", "class", "body", "smtputf8", "original_recipient", "helo_name",
-		"stress", "policy_context" };
+		"stress", "policy_context", "etrn_domain", "compatibility_level", "mail_version",
+		"auth_failed", "rcpt_unknown" };
 	static const char *const families[] = { "client_", "reverse_client_", "server_", "sasl_",
 		"encryption_", "ccert_", "dsn_" };
 
@@ -84,6 +83,23 @@ is_code(struct mr_str word, char first)
 	    && word.p[2] >= '0' && word.p[2] <= '9';
 }
 
+static enum mr_status
+prepend(struct mr_answer *a, struct mr_str text, struct mr_err *err)
+{
+	struct mr_str field;
+
+	if (!mr_str_is_line(text))
+		return mr_err_set(err, MR_PERM, "NUL, CR or LF in a header field");
+	field = mr_arena_fmt(a->arena, "%.*s\n", (int)text.n, text.p);
+	if (!field.p)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	if (!mr_header_is_block(field, err))
+		return MR_PERM;
+	a->headers = field;
+	a->verdict = MR_DUNNO;
+	return MR_OK;
+}
+
 enum mr_status
 mr_answer_from_policy(struct mr_answer *a, struct mr_str action, struct mr_err *err)
 {
@@ -96,30 +112,23 @@ mr_answer_from_policy(struct mr_answer *a, struct mr_str action, struct mr_err *
 	struct mr_str rest = action, word = mr_str_word(&rest);
 
 	rest = mr_str_trim(rest);
-	if (mr_str_caseis(word, "PREPEND")) {
-		struct mr_str field = mr_arena_fmt(a->arena, "%.*s\n", (int)rest.n, rest.p);
+	if (mr_str_caseis(word, "PREPEND"))
+		return prepend(a, rest, err);
+	if (is_code(word, '4') || is_code(word, '5')) {
+		a->verdict = word.p[0] == '4' ? MR_DEFER : MR_REFUSE;
+	} else {
+		size_t i = 0;
 
-		if (!field.p)
-			return mr_err_set(err, MR_TEMP, "out of memory");
-		if (!mr_header_is_block(field, err))
-			return MR_PERM;
-		a->headers = field;
-		a->verdict = MR_DUNNO;
-		return MR_OK;
+		while (i < sizeof known / sizeof *known && !mr_str_caseis(word, known[i].word))
+			i++;
+		if (i == sizeof known / sizeof *known)
+			return mr_err_set(err, MR_PERM, "unknown action '%.*s'",
+			    (int)(word.n < 40 ? word.n : 40), word.p);
+		a->verdict = known[i].verdict;
 	}
 	a->text = rest.n ? reply_words(a->arena, rest) : (struct mr_str){ NULL, 0 };
 	a->hang_up = mr_str_is(word, "421") || mr_str_is(word, "521");
-	if (is_code(word, '4') || is_code(word, '5')) {
-		a->verdict = word.p[0] == '4' ? MR_DEFER : MR_REFUSE;
-		return MR_OK;
-	}
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (mr_str_caseis(word, known[i].word)) {
-			a->verdict = known[i].verdict;
-			return MR_OK;
-		}
-	return mr_err_set(
-	    err, MR_PERM, "unknown action '%.*s'", (int)(word.n < 40 ? word.n : 40), word.p);
+	return MR_OK;
 }
 
 void
@@ -204,7 +213,7 @@ take_line(struct mr_answer *a, struct mr_str line, struct mr_err *err)
 	ptrdiff_t eq = mr_str_chr(line, '=');
 	struct mr_str name = { line.p, eq < 0 ? 0 : (size_t)eq },
 	              value = mr_str_from(line, name.n + (eq >= 0));
-	struct mr_answer said = *a;
+	struct mr_answer said;
 	enum mr_status st;
 
 	if (eq < 0)
@@ -212,8 +221,11 @@ take_line(struct mr_answer *a, struct mr_str line, struct mr_err *err)
 	if (mr_str_is(name, "ar"))
 		return mr_answer_add_ar(a, value, err);
 	if (mr_str_is(name, "action")) {
+		mr_answer_init(&said, a->arena);
 		if ((st = mr_answer_from_policy(&said, value, err)))
 			return st;
+		if (said.headers.p)
+			return mr_err_set(err, MR_PERM, "fields stand behind the empty line");
 		if (!fits(said.verdict, a->verdict))
 			return mr_err_set(err, MR_PERM, "exit code %d does not fit action '%.*s'",
 			    (int)a->verdict, (int)(value.n < 40 ? value.n : 40), value.p);

@@ -76,6 +76,9 @@ mr_attrs_set(struct mr_attrs *attrs, struct mr_arena *arena, struct mr_str name,
 		    (int)(name.n < MR_ENV_NAME_MAX ? name.n : MR_ENV_NAME_MAX), name.p);
 	if ((st = check_value(name, value, err)))
 		return st;
+	value = mr_arena_dup(arena, value);
+	if (!value.p)
+		return mr_err_set(err, MR_TEMP, "out of memory");
 	a = find(attrs, name);
 	if (!a) {
 		if (attrs->n >= MR_ENV_ATTR_MAX)
@@ -84,11 +87,8 @@ mr_attrs_set(struct mr_attrs *attrs, struct mr_arena *arena, struct mr_str name,
 		if (!name.p || !mr_arena_grow(arena, &attrs->v, attrs->n, &attrs->cap, sizeof *a))
 			return mr_err_set(err, MR_TEMP, "out of memory");
 		a = &attrs->v[attrs->n++];
-		*a = (struct mr_attr){ .name = name, .value = MR_STR("") };
+		a->name = name;
 	}
-	value = mr_arena_dup(arena, value);
-	if (!value.p)
-		return mr_err_set(err, MR_TEMP, "out of memory");
 	a->value = value;
 	return MR_OK;
 }
@@ -96,6 +96,8 @@ mr_attrs_set(struct mr_attrs *attrs, struct mr_arena *arena, struct mr_str name,
 enum mr_status
 mr_env_set(struct mr_env *env, struct mr_str name, struct mr_str value, struct mr_err *err)
 {
+	if (mr_str_is(name, "recipient"))
+		return mr_err_set(err, MR_PERM, "recipient is no attribute of the message");
 	return mr_attrs_set(&env->attrs, env->arena, name, value, err);
 }
 
@@ -150,6 +152,8 @@ mr_env_parse(struct mr_env *env, struct mr_str text, size_t *used, struct mr_err
 			line.n--;
 		if (line.n == 0)
 			break;
+		if ((size_t)(line.p - text.p) + line.n >= MR_ENV_MAX)
+			return mr_err_set(err, MR_PERM, "record over %u bytes", MR_ENV_MAX);
 		if ((st = mr_env_add_line(env, line, &why)))
 			return mr_err_set(err, st, "line %zu: %s", line_no, why.text);
 	}
@@ -189,6 +193,9 @@ mr_env_join(struct mr_env *to, const struct mr_env *from, struct mr_err *err)
 		struct mr_attr *a = find(&to->attrs, from->attrs.v[i].name);
 
 		if (!a) {
+			if (to->attrs.n >= MR_ENV_ATTR_MAX)
+				return mr_err_set(
+				    err, MR_PERM, "more than %u attributes", MR_ENV_ATTR_MAX);
 			if (!mr_arena_grow(
 			        to->arena, &to->attrs.v, to->attrs.n, &to->attrs.cap, sizeof *a))
 				return mr_err_set(err, MR_TEMP, "out of memory");

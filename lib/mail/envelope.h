@@ -45,7 +45,8 @@ struct mr_str mr_env_get(const struct mr_env *env, const char *name);
 struct mr_str mr_attrs_get(const struct mr_attrs *attrs, const char *name);
 
 /* Sets (replaces) an attribute; bytes are copied.  MR_PERM: the name is not [a-z0-9_]+ or too long,
- * or the value holds NUL, CR or LF or is too long; MR_TEMP: no memory. */
+ * or the value holds NUL, CR or LF or is too long, or it would be one more than MR_ENV_ATTR_MAX;
+ * MR_TEMP: no memory.  Nothing is set then.  For recipients there is mr_env_add_rcpt only. */
 enum mr_status
 mr_env_set(struct mr_env *env, struct mr_str name, struct mr_str value, struct mr_err *err);
 enum mr_status mr_attrs_set(struct mr_attrs *attrs, struct mr_arena *arena, struct mr_str name,
@@ -72,7 +73,8 @@ enum mr_status
 mr_env_read(struct mr_env *env, struct mr_reader *in, int64_t deadline_ms, struct mr_err *err);
 
 /* Takes over all attributes of `from` (replacing those of the same name) without copying bytes:
- * they live on in from's arena.  Recipients are left alone.  MR_TEMP: no memory. */
+ * they live on in from's arena.  Recipients are left alone.  MR_TEMP: no memory; MR_PERM: more than
+ * MR_ENV_ATTR_MAX. */
 enum mr_status mr_env_join(struct mr_env *to, const struct mr_env *from, struct mr_err *err);
 
 /* Appends the text form, empty line included; recipients stand last. */

@@ -46,7 +46,8 @@ mr_header_is_block(struct mr_str text, struct mr_err *err)
 	return true;
 }
 
-/* Skips blanks, line ends and comments; false if a comment does not end. */
+/* Skips blanks, line ends and comments; false if a comment does not end.  strchr finds NUL, too:
+ * here and below it ends a word, as it does for readers that take the field for a C string. */
 static bool
 skip_cfws(struct mr_str *s)
 {
@@ -74,25 +75,27 @@ skip_cfws(struct mr_str *s)
 enum mr_status
 mr_header_authserv_id(struct mr_str value, struct mr_buf *out)
 {
+	bool is_quoted;
+
 	mr_buf_clear(out);
 	if (!skip_cfws(&value) || value.n == 0)
 		return MR_NOTFOUND;
-	if (value.p[0] == '"') {
-		for (size_t i = 1; i < value.n && value.p[i] != '"'; i++) {
-			if (value.p[i] == '\\' && i + 1 < value.n)
-				i++;
-			mr_buf_addc(out, value.p[i]);
-			if (i + 1 < value.n && value.p[i + 1] == '"')
-				return out->is_full ? MR_PERM : MR_OK;
+	is_quoted = value.p[0] == '"';
+	for (size_t i = is_quoted; i < value.n && !out->is_full; i++) {
+		char c = value.p[i];
+
+		if (is_quoted ? c == '"' : strchr(" \t\r\n;(", c) != NULL)
+			return out->n ? MR_OK : MR_PERM;
+		if (is_quoted && (c == '\r' || c == '\n'))
+			continue; /* folded */
+		if (is_quoted && c == '\\') {
+			if (++i == value.n)
+				break;
+			c = value.p[i];
 		}
-		return MR_NOTFOUND;
+		mr_buf_addc(out, c);
 	}
-	for (size_t i = 0; i < value.n; i++) {
-		if (strchr(" \t\r\n;(", value.p[i]))
-			return i && !out->is_full ? MR_OK : MR_PERM;
-		mr_buf_addc(out, value.p[i]);
-	}
-	return MR_NOTFOUND;
+	return out->is_full ? MR_PERM : MR_NOTFOUND;
 }
 
 void

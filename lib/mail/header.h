@@ -15,7 +15,8 @@ struct mr_str mr_header_name(struct mr_str line);
 
 /* The authserv-id (RFC 8601 2.2) at the start of the unfolded value of an Authentication-Results
  * field: comments and folding skipped, quotes removed.  Written to `out`.
- * MR_OK; MR_NOTFOUND: the value ends before it is complete (more may follow); MR_PERM: none. */
+ * MR_OK; MR_NOTFOUND: the value ends before it is complete (more may follow, at least the line end
+ * that ends an id); MR_PERM: there is none, or it does not fit into `out`. */
 enum mr_status mr_header_authserv_id(struct mr_str value, struct mr_buf *out);
 
 /* Turns LF into CRLF, appended to `out`; CRLF stays. */

@@ -31,8 +31,9 @@ mr_job_write(const struct mr_job *job, struct mr_buf *out, struct mr_err *err)
 	    || (st = set_num(&env, "front_offset", job->front_off, err))
 	    || (st = set_num(&env, "front_length", job->front_len, err)))
 		goto out;
-	if (job->rcpt_n > MR_JOB_RCPT_MAX)
-		st = mr_err_set(err, MR_PERM, "more than %u recipients in a job", MR_JOB_RCPT_MAX);
+	if (job->rcpt_n == 0 || job->rcpt_n > MR_JOB_RCPT_MAX)
+		st = mr_err_set(err, MR_PERM, "a job has 1 to %u recipients, not %zu",
+		    MR_JOB_RCPT_MAX, job->rcpt_n);
 	for (size_t i = 0; i < job->rcpt_n && st == MR_OK; i++)
 		st = mr_env_add_rcpt(&env, job->rcpt[i], err);
 	if (st == MR_OK) {
@@ -88,6 +89,16 @@ mr_outcome_word(enum mr_outcome outcome)
 	return outcome_words[outcome];
 }
 
+/* Each byte may need four (\xHH), and all must fit into MR_JOB_RESULT_MAX. */
+#define STATUS_MAX 16
+#define HOST_MAX   320
+
+static struct mr_str
+cut(struct mr_str s, size_t max)
+{
+	return (struct mr_str){ s.p, s.n < max ? s.n : max };
+}
+
 void
 mr_job_result_write(const struct mr_job_result *r, struct mr_buf *out)
 {
@@ -98,13 +109,18 @@ mr_job_result_write(const struct mr_job_result *r, struct mr_buf *out)
 	}
 	mr_kv_add(out, "rcpt", MR_NUM(r->rcpt));
 	mr_kv_add(out, "outcome", mr_str(outcome_words[r->outcome]));
-	mr_kv_add(out, "status", r->status);
-	mr_kv_add(out, "host", r->host);
-	mr_kv_add(out, "reply", r->reply);
+	mr_kv_add(out, "status", cut(r->status, STATUS_MAX));
+	mr_kv_add(out, "host", cut(r->host, HOST_MAX));
+	mr_kv_add(out, "reply", cut(r->reply, MR_JOB_REPLY_MAX));
 }
 
+/* Which words there were: without these a line says nothing, or half of it. */
+#define HAS_RCPT    1u
+#define HAS_OUTCOME 2u
+#define HAS_DONE    4u
+
 static bool
-take_word(struct mr_job_result *r, struct mr_str name, struct mr_str value)
+take_word(struct mr_job_result *r, unsigned *has, struct mr_str name, struct mr_str value)
 {
 	uint64_t n;
 
@@ -112,15 +128,20 @@ take_word(struct mr_job_result *r, struct mr_str name, struct mr_str value)
 		if (!mr_str_num(value, MR_JOB_RCPT_MAX - 1, &n))
 			return false;
 		r->rcpt = (size_t)n;
+		*has |= HAS_RCPT;
 	} else if (mr_str_is(name, "outcome")) {
 		for (n = 0; n < 3 && !mr_str_is(value, outcome_words[n]); n++)
 			;
 		if (n == 3)
 			return false;
 		r->outcome = (enum mr_outcome)n;
-	} else if (mr_str_is(name, "done"))
+		*has |= HAS_OUTCOME;
+	} else if (mr_str_is(name, "done")) {
+		if (!mr_str_is(value, "1"))
+			return false;
 		r->is_done = true;
-	else if (mr_str_is(name, "host_down"))
+		*has |= HAS_DONE;
+	} else if (mr_str_is(name, "host_down"))
 		r->host_down = mr_str_is(value, "1");
 	else if (mr_str_is(name, "status"))
 		r->status = value;
@@ -138,6 +159,7 @@ mr_job_result_parse(
 	enum mr_status st = MR_OK;
 	struct mr_buf value;
 	struct mr_str name;
+	unsigned has = 0;
 
 	*r =
 	    (struct mr_job_result){ .host = MR_STR(""), .reply = MR_STR(""), .status = MR_STR("") };
@@ -147,11 +169,11 @@ mr_job_result_parse(
 
 		if (!copy.p)
 			st = mr_err_set(err, MR_TEMP, "out of memory");
-		else if (!take_word(r, name, copy))
+		else if (!take_word(r, &has, name, copy))
 			st = mr_err_set(err, MR_PERM, "not a result of a job");
 	}
 	mr_buf_free(&value);
-	if (st == MR_OK && packet.n)
+	if (st == MR_OK && (packet.n || (has != HAS_DONE && has != (HAS_RCPT | HAS_OUTCOME))))
 		st = mr_err_set(err, MR_PERM, "not a result of a job");
 	return st;
 }

@@ -9,6 +9,7 @@
 #define MR_JOB_MAX        (128u << 10) /* bytes of a job's packet */
 #define MR_JOB_RCPT_MAX   100u         /* recipients of a job */
 #define MR_JOB_RESULT_MAX 4096u        /* bytes of a result's packet */
+#define MR_JOB_REPLY_MAX  600u         /* bytes of a result's reply */
 
 struct mr_job {
 	struct mr_str id;              /* queue id, for the log */
@@ -40,11 +41,15 @@ struct mr_job_result {
 	size_t rcpt;    /* index in the job */
 	enum mr_outcome outcome;
 	struct mr_str host;   /* "mx.example.org[192.0.2.1]:25", or empty: never reached one */
-	struct mr_str reply;  /* the remote's words on one line, or ours */
+	struct mr_str reply;  /* the remote's words on one line, or ours; cut at MR_JOB_REPLY_MAX */
 	struct mr_str status; /* enhanced code for a DSN: "5.1.1" */
 };
 
+/* Appends the packet, which always fits into MR_JOB_RESULT_MAX bytes. */
 void mr_job_result_write(const struct mr_job_result *result, struct mr_buf *out);
+
+/* Reads a packet; all views live in `arena`.  MR_PERM for anything but "done" or a recipient with
+ * its outcome. */
 enum mr_status mr_job_result_parse(
     struct mr_job_result *result, struct mr_arena *arena, struct mr_str packet, struct mr_err *err);
 

@@ -1,5 +1,6 @@
 #include "mail/received.h"
 
+#include "mail/addr.h"
 #include "mail/date.h"
 
 /* Letters, digits and what names, addresses and literals need; nothing that could end a comment,
@@ -7,7 +8,8 @@
 static void
 add_safe(struct mr_buf *out, struct mr_str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
+	/* No longer than a domain, so that lines stay under 998 octets (RFC 5322 2.1.1). */
+	for (size_t i = 0; i < s.n && i < MR_DOMAIN_MAX; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
 		mr_buf_addc(out,
