@@ -122,17 +122,21 @@ enum mr_status
 mr_smtpd_bind(const char *where, int *fd, struct mr_err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *ai;
-	char host[256], service[8];
-	struct mr_str name;
-	unsigned port;
+	ptrdiff_t colon = mr_str_rchr(mr_str(where), ':');
+	struct mr_str name = { where, colon < 0 ? 0 : (size_t)colon };
+	char host[256];
+	uint64_t port;
 	int rc;
 
-	if (mr_str_starts(mr_str(where), ":") || mr_nexthop_parse(mr_str(where), &name, &port, err))
+	if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
+		name = (struct mr_str){ name.p + 1, name.n - 2 };
+	if (name.n == 0 || name.n >= sizeof host
+	    || !mr_str_num(mr_str(where + colon + 1), 65535, &port))
 		return mr_err_set(
 		    err, MR_USAGE, "-L %s: need address:port, like 127.0.0.1:25", where);
-	snprintf(host, sizeof host, "%.*s", (int)name.n, name.p);
-	snprintf(service, sizeof service, "%u", port);
-	if ((rc = getaddrinfo(host, service, &hints, &ai)))
+	memcpy(host, name.p, name.n);
+	host[name.n] = '\0';
+	if ((rc = getaddrinfo(host, where + colon + 1, &hints, &ai)))
 		return mr_err_set(err, MR_USAGE, "-L %s: %s", where, gai_strerror(rc));
 	*fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0
