@@ -29,6 +29,7 @@ mr_spec_complain(struct mr_spec *spec, unsigned line, bool is_warning, const cha
 	char text[MR_ERR_MAX];
 	struct mr_str copy;
 	va_list ap;
+	size_t at;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
@@ -39,13 +40,16 @@ mr_spec_complain(struct mr_spec *spec, unsigned line, bool is_warning, const cha
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	copy = mr_arena_dup(&spec->arena, mr_str(text));
-	if (copy.p
-	    && mr_arena_grow(&spec->arena, &spec->problem, spec->problem_n, &spec->problem_cap,
-	        sizeof *spec->problem))
-		spec->problem[spec->problem_n++] =
-		    (struct mr_problem){ .line = line, .is_warning = is_warning, .text = copy.p };
-	else
+	if (!copy.p
+	    || !mr_arena_grow(&spec->arena, &spec->problem, spec->problem_n, &spec->problem_cap,
+	        sizeof *spec->problem)) {
 		spec->is_out_of_memory = true;
+		return;
+	}
+	for (at = spec->problem_n++; at > 0 && spec->problem[at - 1].line > line; at--)
+		spec->problem[at] = spec->problem[at - 1];
+	spec->problem[at] =
+	    (struct mr_problem){ .line = line, .is_warning = is_warning, .text = copy.p };
 }
 
 void

@@ -60,7 +60,7 @@ struct mr_spec {
 	size_t n, cap;
 	const char *class_name[MR_CLASS_MAX];
 	size_t class_n;
-	struct mr_problem *problem;
+	struct mr_problem *problem; /* in the order of lines */
 	size_t problem_n, problem_cap;
 	bool is_out_of_memory;
 };

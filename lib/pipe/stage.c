@@ -90,6 +90,7 @@ take_output(struct mr_step *step, const struct mr_stage_io *io, int fd, enum mr_
     struct mr_answer *answer, struct mr_stage_end *end)
 {
 	bool is_edit = step->stage->is_edit && verdict == MR_DUNNO;
+	struct mr_err why;
 	enum mr_status st;
 	struct mr_buf b;
 
@@ -98,14 +99,16 @@ take_output(struct mr_step *step, const struct mr_stage_io *io, int fd, enum mr_
 		return; /* other conventions say nothing about the output */
 	mr_buf_init(&b, is_edit ? MR_ENV_MAX : MR_ANSWER_MAX);
 	if (lseek(fd, 0, SEEK_SET) < 0)
-		st = mr_err_sys(&end->why, MR_TEMP, "seek");
+		st = mr_err_sys(&why, MR_TEMP, "seek");
 	else if (is_edit && io->message_fd >= 0)
-		st = take_message(io, fd, &end->why);
-	else if ((st = mr_io_read_all(fd, &b, &end->why)) == MR_OK)
-		st = is_edit ? take_record(io->edited, mr_buf_str(&b), &end->why)
-		             : mr_answer_parse(answer, verdict, mr_buf_str(&b), &end->why);
+		st = take_message(io, fd, &why);
+	else if ((st = mr_io_read_all(fd, &b, &why)) == MR_OK)
+		st = is_edit ? take_record(io->edited, mr_buf_str(&b), &why)
+		             : mr_answer_parse(answer, verdict, mr_buf_str(&b), &why);
 	/* An answer of wrong form is ignored, its verdict stands. */
 	end->is_broken = is_edit ? st != MR_OK : st == MR_TEMP;
+	if (st)
+		end->why = why;
 	mr_buf_free(&b);
 }
 

@@ -13,7 +13,7 @@ codes_mean(enum mr_codes codes, const char *member, const char *refuse, const ch
 	unsigned wrong = 0;
 
 	for (int c = 0; c < 256; c++) {
-		char text[8];
+		char text[16];
 		enum mr_verdict v, want = MR_DUNNO;
 		bool broken = !mr_stage_verdict(codes, c, &v);
 		const char *is_what = rest;
@@ -161,6 +161,7 @@ edit_data(void)
 	mr_run_set(&run, MR_MAIL, "size", MR_STR("9"), &err);
 	ok(data("Subject: x\r\n\r\nbody\r\n", after, sizeof after) == MR_DUNNO, "edit");
 	is(mr_str(after), "SUBJECT: X\r\n\r\nBODY\r\n", "LF becomes CRLF");
+	ok(!logged("event"), "and nothing is worth a line");
 	is(mr_run_get(&run, "size"), "20", "size is that of the new message");
 	end_run();
 
