@@ -5,6 +5,7 @@
 #include "pipe/serve.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -229,6 +230,8 @@ main(int argc, char **argv)
 	enum mr_status st = MR_OK;
 	int c;
 
+	signal(SIGCHLD, SIG_DFL); /* what ignores it keeps stages' exit codes from us */
+	signal(SIGPIPE, SIG_IGN);
 	o.pipe.path = getenv("PATH");
 	mr_arena_init(&arena, CASE_MEMORY_MAX);
 	mr_env_init(&o.env, &arena);

@@ -55,31 +55,6 @@ look_up_ip(struct entry *e, const struct mr_table *table, const struct mr_ip *ip
 	return take(e, found, key, value, err);
 }
 
-/* Reads a sender; MR_PERM if it is no address. */
-static enum mr_status
-parse_sender(struct mr_addr *addr, struct mr_arena *arena, struct mr_str sender, struct mr_err *err)
-{
-	enum mr_status st = mr_addr_parse(addr, arena, sender, err);
-	ptrdiff_t at = mr_str_rchr(sender, '@');
-	struct mr_buf quoted;
-
-	if (st != MR_PERM || at < 0 || sender.n > MR_ADDR_MAX)
-		return st;
-	mr_buf_init(&quoted, 2 * MR_ADDR_MAX + 2);
-	mr_buf_addc(&quoted, '"');
-	for (ptrdiff_t i = 0; i < at; i++) {
-		if (sender.p[i] == '"' || sender.p[i] == '\\')
-			mr_buf_addc(&quoted, '\\');
-		mr_buf_addc(&quoted, sender.p[i]);
-	}
-	mr_buf_addc(&quoted, '"');
-	mr_buf_add(&quoted, mr_str_from(sender, (size_t)at));
-	st = quoted.is_full ? mr_err_set(err, MR_TEMP, "out of memory")
-	                    : mr_addr_parse(addr, arena, mr_buf_str(&quoted), err);
-	mr_buf_free(&quoted);
-	return st;
-}
-
 static enum mr_status
 look_up_sender(struct entry *mailbox, struct entry *domain, const struct mr_table *table,
     struct mr_str sender, struct mr_arena *arena, struct mr_err *err)
@@ -91,7 +66,7 @@ look_up_sender(struct entry *mailbox, struct entry *domain, const struct mr_tabl
 	*mailbox = *domain = (struct entry){ .rule = MR_RULE_DAMAGED };
 	if (sender.n == 0)
 		return MR_OK;
-	if ((st = parse_sender(&addr, arena, sender, err)))
+	if ((st = mr_addr_parse_unquoted(&addr, arena, sender, err)))
 		return st == MR_PERM ? MR_OK : st;
 	st = mr_table_get_mailbox(table, addr.text, &value);
 	if ((st = take(mailbox, st, addr.text, value, err)))

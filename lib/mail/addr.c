@@ -1,5 +1,6 @@
 #include "mail/addr.h"
 
+#include "base/buf.h"
 #include "base/ip.h"
 
 #include <string.h>
@@ -239,6 +240,31 @@ path_end(struct mr_str s)
 			return (ptrdiff_t)i;
 	}
 	return -1;
+}
+
+enum mr_status
+mr_addr_parse_unquoted(
+    struct mr_addr *a, struct mr_arena *arena, struct mr_str text, struct mr_err *err)
+{
+	enum mr_status st = mr_addr_parse(a, arena, text, err);
+	ptrdiff_t at = mr_str_rchr(text, '@');
+	struct mr_buf quoted;
+
+	if (st != MR_PERM || at < 0 || text.n > MR_ADDR_MAX)
+		return st;
+	mr_buf_init(&quoted, 2 * MR_ADDR_MAX + 2);
+	mr_buf_addc(&quoted, '"');
+	for (ptrdiff_t i = 0; i < at; i++) {
+		if (text.p[i] == '"' || text.p[i] == '\\')
+			mr_buf_addc(&quoted, '\\');
+		mr_buf_addc(&quoted, text.p[i]);
+	}
+	mr_buf_addc(&quoted, '"');
+	mr_buf_add(&quoted, mr_str_from(text, (size_t)at));
+	st = quoted.is_full ? mr_err_set(err, MR_TEMP, "out of memory")
+	                    : mr_addr_parse(a, arena, mr_buf_str(&quoted), err);
+	mr_buf_free(&quoted);
+	return st;
 }
 
 enum mr_status

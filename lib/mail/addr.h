@@ -24,6 +24,11 @@ struct mr_addr {
 enum mr_status
 mr_addr_parse(struct mr_addr *a, struct mr_arena *arena, struct mr_str text, struct mr_err *err);
 
+/* The same for those who leave quotes out (Postfix's policy protocol, qmail's envelope): what is no
+ * address is read once more with its local part in quotes. */
+enum mr_status mr_addr_parse_unquoted(
+    struct mr_addr *a, struct mr_arena *arena, struct mr_str text, struct mr_err *err);
+
 /* Reads "<...>" at the start of *rest and moves *rest behind it.  A source route is accepted and
  * dropped (4.1.1.3, appendix C).  <> and <postmaster> are accepted here only; the caller judges
  * where they may stand. */

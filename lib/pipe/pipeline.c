@@ -31,28 +31,47 @@ find_program(struct mr_pipeline *pl, struct mr_step *step)
 	memcpy(&step->argv[0], &copy.p, sizeof copy.p);
 }
 
+/* Opens an own filter, even if it is to be executed: what is wrong is told now. */
+static void
+open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter *filter)
+{
+	const struct mr_stage *st = step->stage;
+	struct mr_spec *spec = &pl->spec;
+	struct mr_err err;
+
+	if (mr_filter_open(
+	        &step->own, filter, st->argc, st->argv, pl->conf.log, pl->conf.watch, &err)) {
+		mr_spec_complain(spec, st->line, false, "stage '%s': %s", st->name, err.text);
+		return;
+	}
+	step->filter = filter;
+	if (step->own.conf.time_s == 0)
+		step->own.conf.time_s = st->time_s;
+	if (st->is_edit)
+		mr_spec_complain(
+		    spec, st->line, false, "stage '%s': %s does not edit", st->name, filter->name);
+	if (st->codes != MR_CODES_MR)
+		mr_spec_complain(
+		    spec, st->line, false, "stage '%s': %s needs codes=mr", st->name, filter->name);
+	if (step->own.is_loop || step->own.is_by_hand || step->own.is_report)
+		mr_spec_complain(spec, st->line, false,
+		    "stage '%s': -l, -n, -i, -h, -f and -r are for use by hand%s", st->name,
+		    step->own.is_report ? "; for -n say warn" : "");
+}
+
 static void
 open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *stage)
 {
-	enum mr_status st;
-	struct mr_err err;
+	const struct mr_filter *filter;
 
 	step->stage = stage;
 	if (stage->codes == MR_CODES_POLICY)
 		return;
-	step->filter = mr_filter_find(stage->argv[0]);
-	if (!step->filter || pl->conf.exec_all) {
+	filter = mr_filter_find(stage->argv[0]);
+	if (filter)
+		open_filter(pl, step, filter);
+	if (!filter || pl->conf.exec_all)
 		find_program(pl, step);
-		return;
-	}
-	st = mr_filter_open(
-	    &step->own, step->filter, stage->argc, stage->argv, pl->conf.log, pl->conf.watch, &err);
-	if (st) {
-		step->filter = NULL;
-		mr_spec_complain(
-		    &pl->spec, stage->line, false, "stage '%s': %s", stage->name, err.text);
-	} else if (step->own.conf.time_s == 0)
-		step->own.conf.time_s = stage->time_s;
 }
 
 static enum mr_status
@@ -98,7 +117,7 @@ void
 mr_pipeline_close(struct mr_pipeline *pl)
 {
 	for (size_t i = 0; i < pl->n; i++)
-		if (pl->step[i].filter && !pl->step[i].argv && !pl->conf.exec_all)
+		if (pl->step[i].filter)
 			mr_filter_close(&pl->step[i].own);
 	mr_spec_free(&pl->spec);
 }

@@ -17,7 +17,7 @@ struct mr_pipe_conf {
 struct mr_step {
 	const struct mr_stage *stage;
 	const struct mr_filter *filter; /* own filter, or NULL */
-	struct mr_filter_run own;       /* opened, unless it is executed */
+	struct mr_filter_run own;       /* opened */
 	char **argv;                    /* of an executed command, argv[0] a path; or NULL */
 };
 

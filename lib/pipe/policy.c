@@ -56,7 +56,10 @@ static int
 open_inet(struct mr_arena *arena, struct mr_str host_port, int64_t deadline_ms, struct mr_err *err)
 {
 	ptrdiff_t colon = mr_str_rchr(host_port, ':');
-	struct mr_str host = mr_arena_dup(arena, (struct mr_str){ host_port.p, (size_t)colon }),
+	bool has_brackets = colon > 1 && host_port.p[0] == '[' && host_port.p[colon - 1] == ']';
+	struct mr_str host = mr_arena_dup(arena,
+	                  (struct mr_str){ host_port.p + has_brackets,
+	                      (size_t)colon - 2 * (size_t)has_brackets }),
 	              port = mr_arena_dup(arena, mr_str_from(host_port, (size_t)colon + 1));
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *all = NULL;
 	int fd = -1, rc;
@@ -104,6 +107,7 @@ mr_policy_ask(const char *address, const struct mr_env *env, int64_t deadline_ms
     struct mr_answer *answer, struct mr_err *err)
 {
 	struct mr_str where = mr_str_from(mr_str(address), 5); /* "inet:" and "unix:" alike */
+	struct mr_env told = *env;
 	struct mr_buf request;
 	struct mr_err why;
 	enum mr_status st;
@@ -114,7 +118,11 @@ mr_policy_ask(const char *address, const struct mr_env *env, int64_t deadline_ms
 	if (fd < 0)
 		return mr_err_set(err, MR_TEMP, "%s: %s", address, why.text);
 	mr_buf_init(&request, MR_ENV_MAX);
-	mr_env_write(env, &request);
+	if (told.rcpt_n > 1) {
+		mr_buf_addf(&request, "recipient=\nrecipient_count=%zu\n", told.rcpt_n);
+		told.rcpt_n = 0;
+	}
+	mr_env_write(&told, &request);
 	st = request.is_full ? mr_err_set(&why, MR_TEMP, "out of memory")
 	                     : mr_io_write_by(fd, mr_buf_str(&request), deadline_ms, &why);
 	if (st == MR_OK)

@@ -1,7 +1,5 @@
 #include "pipe/serve.h"
 
-#include "mail/addr.h"
-
 #define REQUEST_MEMORY_MAX (16u << 20)
 
 enum mr_status
@@ -17,12 +15,24 @@ mr_serve_tell(struct mr_run *run, const struct mr_env *env, struct mr_err *err)
 			st = mr_env_set(&run->scope[MR_MAIL].env, a->name, a->value, err);
 	}
 	if (mr_env_get(env, "sasl_username").n)
-		mr_run_give(run, MR_MAIL, MR_AUTH);
+		mr_run_give(run, MR_CONNECT, MR_AUTH);
 	if (mr_env_get(env, "encryption_protocol").n)
-		mr_run_give(run, MR_MAIL, MR_TLS);
+		mr_run_give(run, MR_CONNECT, MR_TLS);
 	if (sender.p && sender.n == 0)
 		mr_run_give(run, MR_MAIL, MR_BOUNCE);
 	return st;
+}
+
+enum mr_status
+mr_serve_address(struct mr_addr *a, struct mr_arena *arena, struct mr_str text, const char *host,
+    struct mr_err *err)
+{
+	struct mr_str whole = text;
+
+	if (mr_str_chr(text, '@') < 0)
+		whole = mr_arena_fmt(arena, "%.*s@%s", (int)text.n, text.p, host);
+	return whole.p ? mr_addr_parse_unquoted(a, arena, whole, err)
+	               : mr_err_set(err, MR_TEMP, "out of memory");
 }
 
 enum mr_status
@@ -42,9 +52,10 @@ mr_serve_is_local(
 	return st;
 }
 
-/* How far a request of this protocol_state lets us go; false: nothing to say there. */
+/* How far a request of this protocol_state lets us go; false: nothing to say there.  The recipient of
+ * a request that comes after DATA has been through its phase, if any has. */
 static bool
-last_phase(struct mr_str state, bool has_rcpt, enum mr_phase *last)
+last_phase(const struct mr_run *run, struct mr_str state, struct mr_str rcpt, enum mr_phase *last)
 {
 	static const struct {
 		const char *state;
@@ -55,7 +66,10 @@ last_phase(struct mr_str state, bool has_rcpt, enum mr_phase *last)
 
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
 		if (mr_str_is(state, states[i].state)) {
-			*last = states[i].last == MR_RCPT && !has_rcpt ? MR_MAIL : states[i].last;
+			bool is_again = !mr_str_is(state, "RCPT") && run->scope[MR_DATA].env.rcpt_n;
+
+			*last = states[i].last == MR_RCPT && (!rcpt.n || is_again) ? MR_MAIL
+			                                                           : states[i].last;
 			return true;
 		}
 	return false;
@@ -70,16 +84,15 @@ judge_rcpt(struct mr_run *run, const struct mr_table *routes, struct mr_str rcpt
 	enum mr_status st;
 
 	mr_run_begin_rcpt(run);
-	if (mr_addr_parse(&a, &run->scope[MR_RCPT].arena, rcpt, err)) {
-		*r = (struct mr_result){ .verdict = MR_REFUSE,
-			.text = MR_STR("5.1.3 Bad recipient address syntax"),
-			.stage = "address" };
-		return MR_OK;
-	}
-	if ((st = mr_serve_is_local(routes, a.text, &is_local, err)))
+	st = mr_serve_address(&a, &run->scope[MR_RCPT].arena, rcpt, run->pl->conf.host, err);
+	if (st == MR_OK)
+		rcpt = a.text;
+	else if (st != MR_PERM) /* what is no address for us, Postfix has taken: its business */
+		return st;
+	if ((st = mr_serve_is_local(routes, rcpt, &is_local, err)))
 		return st;
 	mr_run_give(run, MR_RCPT, is_local ? MR_LOCAL : 0);
-	mr_run_rcpt(run, a.text, r);
+	mr_run_rcpt(run, rcpt, r);
 	return MR_OK;
 }
 
@@ -102,7 +115,7 @@ answer(struct mr_run *run, const struct mr_table *routes, const struct mr_env *e
 	if ((st = mr_serve_tell(run, env, err)))
 		return st;
 	mr_buf_init(&fields, MR_FIELDS_MAX);
-	if (last_phase(mr_env_get(env, "protocol_state"), rcpt.n > 0, &last)) {
+	if (last_phase(run, mr_env_get(env, "protocol_state"), rcpt, &last)) {
 		bool is_first = run->scope[MR_DATA].env.rcpt_n == 0;
 
 		mr_run_upto(run, last < MR_MAIL ? last : MR_MAIL, &r);
@@ -118,6 +131,8 @@ answer(struct mr_run *run, const struct mr_table *routes, const struct mr_env *e
 	mr_buf_adds(out, "action=");
 	mr_answer_to_policy(&a, out);
 	mr_buf_adds(out, "\n\n");
+	if (st == MR_OK && (out->is_full || fields.is_full || instance->is_full))
+		st = mr_err_set(err, MR_TEMP, "out of memory, or too many header fields");
 	if (r.verdict != MR_DUNNO)
 		MR_LOG(run->pl->conf.log, MR_LOG_INFO, "policy",
 		    { "client", mr_env_get(env, "client_address") },

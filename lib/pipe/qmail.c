@@ -1,7 +1,6 @@
 #include "pipe/serve.h"
 
 #include "base/clock.h"
-#include "mail/addr.h"
 #include "mail/received.h"
 
 #include <unistd.h>
@@ -29,18 +28,19 @@ fail(const struct mr_pipeline *pl, const char *id, int code, const char *what, c
 	return code;
 }
 
-/* One address of the envelope, canonical in the arena of `scope`. */
+/* One address of the envelope, canonical in the arena of a scope. */
 static int
-take_address(struct mr_scope *scope, struct mr_str text, struct mr_str *out, struct mr_err *err)
+take_address(struct mr_run *run, enum mr_phase phase, struct mr_str text, struct mr_str *out,
+    struct mr_err *err)
 {
-	struct mr_addr a;
+	struct mr_addr a = { .is_null = false };
 	enum mr_status st;
 
 	if (text.n > MR_ADDR_MAX) {
 		mr_err_set(err, MR_PERM, "address over %u octets", MR_ADDR_MAX);
 		return QQ_ADDRESS_TOO_LONG;
 	}
-	st = mr_addr_parse(&a, &scope->arena, text, err);
+	st = mr_serve_address(&a, &run->scope[phase].arena, text, run->pl->conf.host, err);
 	*out = a.text;
 	return st == MR_OK ? QQ_OK : st == MR_PERM ? QQ_ENVELOPE : QQ_NO_MEMORY;
 }
@@ -50,7 +50,7 @@ take_rcpt(struct mr_run *run, struct mr_str text, struct mr_err *err)
 {
 	struct mr_scope *all = &run->scope[MR_DATA];
 	struct mr_str addr;
-	int code = take_address(all, text, &addr, err);
+	int code = take_address(run, MR_DATA, text, &addr, err);
 
 	if (code)
 		return code;
@@ -76,7 +76,7 @@ take_envelope(struct mr_run *run, struct mr_str text, struct mr_err *err)
 		return QQ_ENVELOPE;
 	item = mr_str_from(item, 1);
 	if (item.n && !mr_str_is(item, "#@[]")
-	    && (code = take_address(&run->scope[MR_MAIL], item, &sender, err)))
+	    && (code = take_address(run, MR_MAIL, item, &sender, err)))
 		return code;
 	if (mr_run_set(run, MR_MAIL, "sender", sender, err))
 		return QQ_NO_MEMORY;

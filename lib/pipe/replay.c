@@ -1,7 +1,5 @@
 #include "pipe/serve.h"
 
-#include "mail/addr.h"
-
 #include <inttypes.h>
 
 /* Columns of the table that -v prints. */
@@ -119,7 +117,7 @@ judge_message(
 	st = mr_spool_copy_in(&msg, what->message_fd, UINT64_MAX, err);
 	if (st == MR_OK)
 		st = mr_spool_flush(&msg, err);
-	if (st == MR_OK)
+	if (st == MR_OK && msg.len)
 		mr_run_data(run, &msg, &folder, r);
 	mr_spool_abort(&msg);
 	return st;
@@ -161,14 +159,12 @@ mr_replay_run(struct mr_pipeline *pl, const struct mr_replay *what, enum mr_verd
 	}
 	if ((st = mr_serve_tell(&run, what->env, err)))
 		goto out;
-	mr_run_now(&run, &r);
-	if (r.verdict == MR_DUNNO)
-		mr_run_upto(&run, MR_MAIL, &r);
+	mr_run_upto(&run, MR_MAIL, &r);
 	if (r.verdict == MR_DUNNO)
 		st = judge_rcpts(&run, what, &r, out, err);
 	if (st == MR_OK && what->message_fd >= 0
 	    && (r.verdict == MR_DUNNO || run.scope[MR_DATA].env.rcpt_n)) {
-		struct mr_result data;
+		struct mr_result data = { .verdict = MR_DUNNO };
 
 		st = judge_message(&run, what, &data, err);
 		if (st == MR_OK && is_stricter(data.verdict, r.verdict))

@@ -1,12 +1,8 @@
 #include "pipe/run.h"
 
 #include "base/clock.h"
-#include "mail/addr.h"
 #include "mail/header.h"
 #include "pipe/stage.h"
-
-#include <string.h>
-#include <unistd.h>
 
 #define SCOPE_MEMORY_MAX (32u << 20)
 
@@ -23,7 +19,6 @@ mr_run_init(struct mr_run *run, struct mr_pipeline *pl)
 
 		mr_arena_init(&s->arena, SCOPE_MEMORY_MAX);
 		mr_env_init(&s->env, &s->arena);
-		mr_buf_init(&s->fields, MR_FIELDS_MAX);
 	}
 	run->all_rcpt_classes = ~0u;
 }
@@ -32,12 +27,8 @@ static void
 empty_scope(struct mr_scope *s)
 {
 	mr_arena_free(&s->arena);
-	mr_buf_clear(&s->fields);
+	*s = (struct mr_scope){ .arena = s->arena };
 	mr_env_init(&s->env, &s->arena);
-	s->ar = (struct mr_attrs){ .n = 0 };
-	s->classes = 0;
-	s->has_run = false;
-	s->result = no_objection;
 }
 
 void
@@ -51,10 +42,8 @@ mr_run_reset(struct mr_run *run, enum mr_phase phase)
 void
 mr_run_free(struct mr_run *run)
 {
-	for (unsigned i = 0; i < MR_PHASE_N; i++) {
+	for (unsigned i = 0; i < MR_PHASE_N; i++)
 		mr_arena_free(&run->scope[i].arena);
-		mr_buf_free(&run->scope[i].fields);
-	}
 }
 
 enum mr_status
@@ -70,35 +59,24 @@ mr_run_give(struct mr_run *run, enum mr_phase phase, uint32_t class_bit)
 	run->scope[phase].classes |= class_bit;
 }
 
-uint32_t
-mr_run_classes(const struct mr_run *run)
-{
-	uint32_t mask = 0;
-
-	for (unsigned i = MR_CONNECT; i <= MR_RCPT; i++)
-		mask |= run->scope[i].classes;
-	return mask;
-}
-
-/* The classes that a stage of `phase` is judged by. */
+/* The classes that a stage of `phase` is judged by: those of its own and wider scopes. */
 static uint32_t
 classes_for(const struct mr_run *run, enum mr_phase phase)
 {
 	uint32_t mask = 0;
 
-	if (phase < MR_RCPT) /* a recipient's classes are its own */
-		for (unsigned i = MR_CONNECT; i <= MR_MAIL; i++)
+	for (unsigned i = MR_CONNECT; i <= phase; i++)
+		if (i != MR_RCPT || phase == MR_RCPT) /* a recipient's classes are its own */
 			mask |= run->scope[i].classes;
-	else if (phase == MR_RCPT)
-		mask = mr_run_classes(run);
-	else {
-		for (unsigned i = MR_CONNECT; i <= MR_MAIL; i++)
-			mask |= run->scope[i].classes;
-		mask |= run->scope[MR_DATA].classes;
-		if (run->scope[MR_DATA].env.rcpt_n)
-			mask |= run->all_rcpt_classes;
-	}
+	if (phase >= MR_DATA && run->scope[MR_DATA].env.rcpt_n)
+		mask |= run->all_rcpt_classes;
 	return mask;
+}
+
+uint32_t
+mr_run_classes(const struct mr_run *run)
+{
+	return classes_for(run, MR_RCPT);
 }
 
 /* ---- the record that a stage gets ---------------------------------------------------------------- */
@@ -157,28 +135,49 @@ mr_run_record(
 
 /* ---- one stage ------------------------------------------------------------------------------------ */
 
-static bool
-is_wanted(const struct mr_run *run, const struct mr_stage *st, struct mr_buf *why)
-{
-	uint32_t mask = classes_for(run, st->phase);
-	uint32_t against = st->unless & mask;
-
-	if (against) {
-		mr_buf_adds(why, "unless=");
-		mr_spec_class_names(&run->pl->spec, against, why);
-	} else if (st->only && !(st->only & mask)) {
-		mr_buf_adds(why, "only=");
-		mr_spec_class_names(&run->pl->spec, st->only, why);
-	}
-	mr_buf_addc(why, '\0');
-	return why->n == 1;
-}
-
 static void
 tell(const struct mr_run *run, const struct mr_trace *t)
 {
 	if (run->trace)
 		run->trace(run->trace_ctx, t);
+}
+
+static void
+tell_skipped(const struct mr_run *run, const struct mr_stage *st, uint32_t against)
+{
+	struct mr_buf why;
+
+	mr_buf_init(&why, MR_CLASS_MAX * (MR_SPEC_NAME_MAX + 1) + 16);
+	mr_buf_adds(&why, against ? "unless=" : "only=");
+	mr_spec_class_names(&run->pl->spec, against ? against : st->only, &why);
+	mr_buf_addc(&why, '\0');
+	tell(run,
+	    &(const struct mr_trace){
+	        .stage = st, .skipped = why.is_full ? "its classes" : why.p, .code = -1 });
+	mr_buf_free(&why);
+}
+
+/* True if the classes that hold let it run. */
+static bool
+may_run(const struct mr_run *run, const struct mr_stage *st)
+{
+	uint32_t mask = classes_for(run, st->phase);
+
+	if (!(st->unless & mask) && (!st->only || st->only & mask))
+		return true;
+	if (run->trace)
+		tell_skipped(run, st, st->unless & mask);
+	return false;
+}
+
+static enum mr_status
+add_value(struct mr_attrs *list, struct mr_arena *arena, struct mr_str value, struct mr_err *err)
+{
+	value = mr_arena_dup(arena, value);
+	if (!value.p || !mr_arena_grow(arena, &list->v, list->n, &list->cap, sizeof *list->v))
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	list->v[list->n++] = (struct mr_attr){ .value = value };
+	return MR_OK;
 }
 
 /* Puts what the stage said besides its verdict into the scope. */
@@ -189,17 +188,10 @@ keep_answer(struct mr_scope *s, const struct mr_answer *a, struct mr_err *err)
 
 	for (size_t i = 0; i < a->attrs.n && st == MR_OK; i++)
 		st = mr_env_set(&s->env, a->attrs.v[i].name, a->attrs.v[i].value, err);
-	for (size_t i = 0; i < a->ar.n && st == MR_OK; i++) {
-		if (!mr_arena_grow(&s->arena, &s->ar.v, s->ar.n, &s->ar.cap, sizeof *s->ar.v))
-			return mr_err_set(err, MR_TEMP, "out of memory");
-		s->ar.v[s->ar.n++] = a->ar.v[i];
-	}
-	if (st == MR_OK && a->headers.n) {
-		mr_header_to_crlf(a->headers, &s->fields);
-		if (s->fields.is_full)
-			st = mr_err_set(err, MR_TEMP, "header fields of all stages over %u bytes",
-			    MR_FIELDS_MAX);
-	}
+	for (size_t i = 0; i < a->ar.n && st == MR_OK; i++)
+		st = add_value(&s->ar, &s->arena, a->ar.v[i].value, err);
+	if (st == MR_OK && a->headers.n)
+		st = add_value(&s->fields, &s->arena, a->headers, err);
 	return st;
 }
 
@@ -256,20 +248,6 @@ run_step(struct mr_run *run, struct mr_step *step, struct mr_scope *scope,
 	return stage->is_edit && !stage->is_warn && !end.is_broken && a.verdict == MR_DUNNO;
 }
 
-static bool
-may_run(const struct mr_run *run, const struct mr_stage *stage)
-{
-	struct mr_buf why;
-	bool wanted;
-
-	mr_buf_init(&why, 1024);
-	wanted = is_wanted(run, stage, &why);
-	if (!wanted)
-		tell(run, &(const struct mr_trace){ .stage = stage, .skipped = why.p, .code = -1 });
-	mr_buf_free(&why);
-	return wanted;
-}
-
 /* A fault of ours that no stage can be blamed for. */
 static void
 own_fault(struct mr_run *run, enum mr_phase phase, const struct mr_err *err, struct mr_result *r)
@@ -284,7 +262,8 @@ own_fault(struct mr_run *run, enum mr_phase phase, const struct mr_err *err, str
 
 /* ---- phases before data -------------------------------------------------------------------------- */
 
-/* Runs the stages of one phase, `now` ones or the others, until the first refusal. */
+/* Runs the stages of one phase, `now` ones or the others, until the first refusal; those of `end`
+ * cannot refuse anything and run all. */
 static void
 run_phase(struct mr_run *run, enum mr_phase phase, bool is_now, struct mr_result *r)
 {
@@ -294,7 +273,7 @@ run_phase(struct mr_run *run, enum mr_phase phase, bool is_now, struct mr_result
 
 	*r = no_objection;
 	mr_arena_init(&arena, SCOPE_MEMORY_MAX);
-	for (size_t i = 0; i < run->pl->n && r->verdict == MR_DUNNO; i++) {
+	for (size_t i = 0; i < run->pl->n && (r->verdict == MR_DUNNO || phase == MR_END); i++) {
 		struct mr_step *step = &run->pl->step[i];
 		struct mr_env env;
 
@@ -305,9 +284,7 @@ run_phase(struct mr_run *run, enum mr_phase phase, bool is_now, struct mr_result
 			own_fault(run, phase, &err, r);
 		else
 			run_step(run, step, scope,
-			    &(const struct mr_stage_io){
-			        .env = &env, .message_fd = -1, .edited_fd = -1 },
-			    r);
+			    &(const struct mr_stage_io){ .env = &env, .message_fd = -1 }, r);
 	}
 	mr_arena_free(&arena);
 }
@@ -315,20 +292,24 @@ run_phase(struct mr_run *run, enum mr_phase phase, bool is_now, struct mr_result
 void
 mr_run_now(struct mr_run *run, struct mr_result *result)
 {
-	run_phase(run, MR_CONNECT, true, result);
+	struct mr_scope *s = &run->scope[MR_CONNECT];
+
+	if (!s->now_has_run)
+		run_phase(run, MR_CONNECT, true, &s->result);
+	s->now_has_run = true;
+	*result = s->result;
 }
 
 void
 mr_run_upto(struct mr_run *run, enum mr_phase last, struct mr_result *result)
 {
-	*result = no_objection;
+	mr_run_now(run, result);
 	for (unsigned i = MR_CONNECT; i <= last && result->verdict == MR_DUNNO; i++) {
 		struct mr_scope *s = &run->scope[i];
 
-		if (!s->has_run) {
+		if (!s->has_run)
 			run_phase(run, (enum mr_phase)i, false, &s->result);
-			s->has_run = true;
-		}
+		s->has_run = true;
 		*result = s->result;
 	}
 }
@@ -349,29 +330,13 @@ mr_run_end(struct mr_run *run)
 
 /* ---- recipients ---------------------------------------------------------------------------------- */
 
-/* What the edit stage made of the recipients, each a proper address. */
-static enum mr_status
-check_edited(struct mr_arena *arena, const struct mr_env *edited, struct mr_err *err)
-{
-	struct mr_addr a;
-	struct mr_err why;
-
-	if (!edited->rcpt_n)
-		return mr_err_set(err, MR_PERM, "edit stage printed no recipient");
-	for (size_t i = 0; i < edited->rcpt_n; i++)
-		if (mr_addr_parse(&a, arena, edited->rcpt[i].addr, &why))
-			return mr_err_set(
-			    err, MR_PERM, "edit stage printed a bad recipient: %s", why.text);
-	return MR_OK;
-}
-
 /* Runs the edit or plain stages of rcpt over `now`, the recipients at this point. */
 static void
 run_rcpt_step(struct mr_run *run, struct mr_step *step, struct mr_arena *arena, struct mr_env *now,
     struct mr_result *r)
 {
-	struct mr_stage_io io = { .message_fd = -1, .edited_fd = -1 };
 	struct mr_env env, edited;
+	struct mr_stage_io io = { .env = &env, .message_fd = -1, .edited = &edited };
 	struct mr_err err;
 
 	if (make_record(run, MR_RCPT, arena, &env, &err)) {
@@ -380,15 +345,8 @@ run_rcpt_step(struct mr_run *run, struct mr_step *step, struct mr_arena *arena, 
 	}
 	env.rcpt = now->rcpt;
 	env.rcpt_n = now->rcpt_n;
-	io.env = &env;
 	mr_env_init(&edited, arena);
-	if (step->stage->is_edit)
-		io.edited = &edited;
-	if (!run_step(run, step, &run->scope[MR_RCPT], &io, r))
-		return;
-	if (check_edited(arena, &edited, &err))
-		own_fault(run, MR_RCPT, &err, r);
-	else
+	if (run_step(run, step, &run->scope[MR_RCPT], &io, r))
 		*now = edited;
 }
 
@@ -401,64 +359,65 @@ has_rcpt(const struct mr_env *env, struct mr_str addr)
 	return false;
 }
 
-static bool
-has_ar(const struct mr_attrs *ar, struct mr_str result)
-{
-	for (size_t i = 0; i < ar->n; i++)
-		if (mr_str_eq(ar->v[i].value, result))
-			return true;
-	return false;
-}
-
-/* Joins what was said for this recipient to the message, each thing once. */
+/* Joins the values that are not there yet. */
 static enum mr_status
-accept_fields(struct mr_scope *all, const struct mr_scope *one, struct mr_err *err)
+add_new(
+    struct mr_attrs *to, struct mr_arena *arena, const struct mr_attrs *from, struct mr_err *err)
 {
-	struct mr_str fields = mr_buf_str(&one->fields);
+	enum mr_status st = MR_OK;
 
-	for (size_t i = 0; i < one->ar.n; i++) {
-		struct mr_attr copy = { .name = MR_STR("ar") };
+	for (size_t i = 0; i < from->n && st == MR_OK; i++) {
+		size_t k = 0;
 
-		if (has_ar(&all->ar, one->ar.v[i].value))
-			continue;
-		copy.value = mr_arena_dup(&all->arena, one->ar.v[i].value);
-		if (!copy.value.p
-		    || !mr_arena_grow(
-		        &all->arena, &all->ar.v, all->ar.n, &all->ar.cap, sizeof copy))
-			return mr_err_set(err, MR_TEMP, "out of memory");
-		all->ar.v[all->ar.n++] = copy;
+		while (k < to->n && !mr_str_eq(to->v[k].value, from->v[i].value))
+			k++;
+		if (k == to->n)
+			st = add_value(to, arena, from->v[i].value, err);
 	}
-	if (fields.n
-	    && (!all->fields.n || !memmem(all->fields.p, all->fields.n, fields.p, fields.n)))
-		mr_buf_add(&all->fields, fields);
-	return all->fields.is_full ? mr_err_set(err, MR_TEMP, "too many header fields") : MR_OK;
+	return st;
 }
 
+static enum mr_status
+accept_rcpt(struct mr_env *all, struct mr_str addr, const struct mr_rcpt *from, struct mr_err *err)
+{
+	struct mr_attrs *attrs;
+	enum mr_status st;
+
+	if (has_rcpt(all, from->addr))
+		return MR_OK;
+	if ((st = mr_env_add_rcpt(all, from->addr, err)))
+		return st;
+	attrs = &all->rcpt[all->rcpt_n - 1].attrs;
+	for (size_t i = 0; i < from->attrs.n && st == MR_OK; i++)
+		st = mr_attrs_set(
+		    attrs, all->arena, from->attrs.v[i].name, from->attrs.v[i].value, err);
+	if (st == MR_OK && !mr_str_eq(from->addr, addr)
+	    && !mr_attrs_get(attrs, "original_recipient").p)
+		st = mr_attrs_set(attrs, all->arena, MR_STR("original_recipient"), addr, err);
+	return st;
+}
+
+/* Joins what the stages made of one recipient, and what they said for it, to the message: all or
+ * nothing, for a client that is told "later" comes again with this recipient. */
 static enum mr_status
 accept_rcpts(struct mr_run *run, struct mr_str addr, const struct mr_env *now, struct mr_err *err)
 {
 	struct mr_scope *all = &run->scope[MR_DATA];
-	enum mr_status st = accept_fields(all, &run->scope[MR_RCPT], err);
+	const struct mr_scope *one = &run->scope[MR_RCPT];
+	size_t rcpt_n = all->env.rcpt_n, ar_n = all->ar.n, field_n = all->fields.n;
+	enum mr_status st = add_new(&all->ar, &all->arena, &one->ar, err);
 
-	for (size_t i = 0; i < now->rcpt_n && st == MR_OK; i++) {
-		const struct mr_rcpt *from = &now->rcpt[i];
-		struct mr_rcpt *to;
-
-		if (has_rcpt(&all->env, from->addr))
-			continue;
-		if ((st = mr_env_add_rcpt(&all->env, from->addr, err)))
-			break;
-		to = &all->env.rcpt[all->env.rcpt_n - 1];
-		for (size_t k = 0; k < from->attrs.n && st == MR_OK; k++)
-			st = mr_attrs_set(&to->attrs, &all->arena, from->attrs.v[k].name,
-			    from->attrs.v[k].value, err);
-		if (st == MR_OK && !mr_str_eq(from->addr, addr)
-		    && !mr_attrs_get(&to->attrs, "original_recipient").p)
-			st = mr_attrs_set(
-			    &to->attrs, &all->arena, MR_STR("original_recipient"), addr, err);
-	}
 	if (st == MR_OK)
-		run->all_rcpt_classes &= run->scope[MR_RCPT].classes;
+		st = add_new(&all->fields, &all->arena, &one->fields, err);
+	for (size_t i = 0; i < now->rcpt_n && st == MR_OK; i++)
+		st = accept_rcpt(&all->env, addr, &now->rcpt[i], err);
+	if (st == MR_OK)
+		run->all_rcpt_classes &= one->classes;
+	else {
+		all->env.rcpt_n = rcpt_n;
+		all->ar.n = ar_n;
+		all->fields.n = field_n;
+	}
 	return st;
 }
 
@@ -485,26 +444,20 @@ mr_run_rcpt(struct mr_run *run, struct mr_str addr, struct mr_result *r)
 
 /* ---- data ------------------------------------------------------------------------------------------ */
 
-/* Takes what the edit stage printed as the message from now on. */
+/* What an edit stage made is the message from now on, and the record says so. */
 static enum mr_status
-replace_message(struct mr_spool_msg *msg, int edited_fd, struct mr_spool *spool, struct mr_err *err)
+replace_message(
+    struct mr_run *run, struct mr_spool_msg *msg, struct mr_spool_msg *edited, struct mr_err *err)
 {
-	struct mr_spool_msg new;
-	enum mr_status st;
+	enum mr_status st = mr_run_set(run, MR_MAIL, "size", MR_NUM(edited->len), err);
 
-	if (lseek(edited_fd, 0, SEEK_END) <= 0 || lseek(edited_fd, 0, SEEK_SET) < 0)
-		return mr_err_set(err, MR_TEMP, "edit stage printed no message");
-	if ((st = mr_spool_begin(spool, &new, err)))
+	if (st == MR_OK && edited->has_8bit)
+		st = mr_run_set(run, MR_MAIL, "body", MR_STR("8BITMIME"), err);
+	if (st)
 		return st;
-	st = mr_spool_copy_in(&new, edited_fd, UINT64_MAX, err);
-	if (st == MR_OK)
-		st = mr_spool_flush(&new, err);
-	if (st) {
-		mr_spool_abort(&new);
-		return st;
-	}
 	mr_spool_abort(msg);
-	*msg = new;
+	*msg = *edited;
+	*edited = (struct mr_spool_msg){ .fd = -1 };
 	return MR_OK;
 }
 
@@ -512,23 +465,19 @@ static void
 run_data_step(struct mr_run *run, struct mr_step *step, struct mr_spool_msg *msg,
     struct mr_spool *spool, struct mr_result *r)
 {
-	struct mr_stage_io io = { .message_fd = msg->fd, .edited_fd = -1 };
 	struct mr_spool_msg edited = { .fd = -1 };
 	struct mr_arena arena;
 	struct mr_env env;
+	struct mr_stage_io io = {
+		.env = &env, .message_fd = msg->fd, .spool = spool, .edited_msg = &edited
+	};
 	struct mr_err err;
 	enum mr_status st;
 
 	mr_arena_init(&arena, SCOPE_MEMORY_MAX);
 	st = make_record(run, MR_DATA, &arena, &env, &err);
-	if (st == MR_OK && step->stage->is_edit)
-		st = mr_spool_begin(spool, &edited, &err);
-	if (st == MR_OK) {
-		io.env = &env;
-		io.edited_fd = edited.fd;
-		if (run_step(run, step, &run->scope[MR_DATA], &io, r))
-			st = replace_message(msg, edited.fd, spool, &err);
-	}
+	if (st == MR_OK && run_step(run, step, &run->scope[MR_DATA], &io, r))
+		st = replace_message(run, msg, &edited, &err);
 	if (st)
 		own_fault(run, MR_DATA, &err, r);
 	mr_spool_abort(&edited);
@@ -569,6 +518,6 @@ mr_run_front(const struct mr_run *run, struct mr_buf *out)
 	if (has_results)
 		mr_buf_adds(out, "\r\n");
 	for (unsigned i = MR_CONNECT; i <= MR_DATA; i++)
-		if (i != MR_RCPT)
-			mr_buf_add(out, mr_buf_str(&run->scope[i].fields));
+		for (size_t k = 0; i != MR_RCPT && k < run->scope[i].fields.n; k++)
+			mr_header_to_crlf(run->scope[i].fields.v[k].value, out);
 }

@@ -10,7 +10,8 @@
 #include "pipe/pipeline.h"
 #include "queue/spool.h"
 
-#define MR_FIELDS_MAX (1u << 20) /* bytes of header fields that all stages of a message may add */
+#define MR_FIELDS_MAX \
+	(1u << 20) /* bytes of all header fields of a message that mr_run_front appends */
 
 /* What a phase said. */
 struct mr_result {
@@ -25,10 +26,11 @@ struct mr_scope {
 	struct mr_arena arena;
 	struct mr_env env;
 	uint32_t classes;
-	bool has_run; /* the phase's stages (but `now`) have run; `result` stands */
+	bool now_has_run,
+	    has_run; /* the phase's stages marked `now`, the others; `result` stands */
 	struct mr_result result;
-	struct mr_attrs ar;   /* results for Authentication-Results */
-	struct mr_buf fields; /* header fields, CRLF */
+	struct mr_attrs ar;     /* results for Authentication-Results; only .value is used */
+	struct mr_attrs fields; /* header fields, a stage's an entry; only .value is used */
 };
 
 /* For those who want to see each stage: mr-pipe -v. */
@@ -67,14 +69,16 @@ struct mr_str mr_run_get(const struct mr_run *run, const char *name);
 
 void mr_run_give(struct mr_run *run, enum mr_phase phase, uint32_t class_bit);
 
-/* The classes that hold now: of connection, HELO and transaction, and of the present recipient. */
+/* The classes that hold for the present recipient: its own, and those of connection, HELO and
+ * transaction. */
 uint32_t mr_run_classes(const struct mr_run *run);
 
-/* Runs the connect stages marked `now`. */
+/* Runs the connect stages marked `now`, once a connection; the result stands as that of mr_run_upto. */
 void mr_run_now(struct mr_run *run, struct mr_result *result);
 
 /* Runs the stages of connect up to `last` (at most MR_MAIL) that have not run for this scope yet, and
- * tells the first refusal, which stands as long as its scope. */
+ * tells the first refusal, which stands as long as its scope.  A stage is judged by the classes of its
+ * own and of wider scopes only, for a connect stage's word outlives the transaction. */
 void mr_run_upto(struct mr_run *run, enum mr_phase last, struct mr_result *result);
 
 /* Begins a recipient: empties MR_RCPT, whose attributes and classes may then be given. */
@@ -82,7 +86,7 @@ void mr_run_begin_rcpt(struct mr_run *run);
 
 /* Runs the rcpt stages for `addr` (canonical) after mr_run_upto(MR_MAIL) had no objection.  Without
  * objection the recipient (or those that an edit stage made of it) joins the accepted ones in
- * scope[MR_DATA].env, with original_recipient when it is another address. */
+ * scope[MR_DATA].env, with original_recipient when it is another address; else none of them. */
 void mr_run_rcpt(struct mr_run *run, struct mr_str addr, struct mr_result *result);
 
 /* Runs the data stages over the whole message (flushed); an edit stage may put another in its place
@@ -91,7 +95,7 @@ void mr_run_rcpt(struct mr_run *run, struct mr_str addr, struct mr_result *resul
 void mr_run_data(
     struct mr_run *run, struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *result);
 
-/* Runs the end stages; their verdicts are ignored. */
+/* Runs all end stages; their verdicts are ignored. */
 void mr_run_end(struct mr_run *run);
 
 /* The record of the whole message in `arena` (views of the scopes): what data stages see. */
@@ -99,7 +103,9 @@ enum mr_status mr_run_record(
     const struct mr_run *run, struct mr_arena *arena, struct mr_env *env, struct mr_err *err);
 
 /* Appends the front header fields that the stages made, top down: one Authentication-Results field
- * under our name (RFC 8601) if there are results, then stage fields in stage order. */
+ * under our name (RFC 8601) if there are results, then stage fields in stage order.  Of equal results
+ * and fields that rcpt stages gave for several recipients there is one.  The buffer is full if they
+ * are too large. */
 void mr_run_front(const struct mr_run *run, struct mr_buf *out);
 
 #endif

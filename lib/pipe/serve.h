@@ -2,6 +2,7 @@
 #ifndef MR_PIPE_SERVE_H
 #define MR_PIPE_SERVE_H
 
+#include "mail/addr.h"
 #include "pipe/run.h"
 #include "table/routes.h"
 
@@ -12,7 +13,8 @@ enum mr_status mr_serve_policy(struct mr_pipeline *pl, const struct mr_table *ro
     int out_fd, struct mr_err *err);
 
 /* A case by hand: the record `env` and the message (fd -1: none) go through all phases; `out` gets a
- * table of the stages if is_verbose, then the verdict for people, else the answer's text form.
+ * table of the stages if is_verbose, then the verdict for people, else the answer's text form.  An
+ * empty message is none.
  * folder_fd: where a copy of the message may lie, unnamed.  *verdict is the strictest. */
 struct mr_replay {
 	const struct mr_env *env;
@@ -35,6 +37,11 @@ struct mr_qmail_job {
 	uint64_t message_max; /* bytes */
 };
 int mr_qmail_queue(struct mr_pipeline *pl, const struct mr_qmail_job *job);
+
+/* An address as Postfix and qmail write it: quotes may be left out, and what has no domain is of
+ * `host`.  Statuses as of mr_addr_parse. */
+enum mr_status mr_serve_address(struct mr_addr *a, struct mr_arena *arena, struct mr_str text,
+    const char *host, struct mr_err *err);
 
 /* Tells the run what a record says, by the server's rules: attributes into their scopes, classes
  * auth, tls, bounce from sasl_username, encryption_protocol and an empty sender.  Recipients are left

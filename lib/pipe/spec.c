@@ -7,6 +7,9 @@
 
 #define SPEC_MEMORY_MAX (8u << 20)
 
+/* As much of a word as a complaint repeats. */
+#define WORD(s) (int)((s).n < 60 ? (s).n : 60), (s).p
+
 static const char *const phase_names[] = { "connect", "helo", "mail", "rcpt", "data", "end" };
 static const char *const built_in[] = { "trusted", "auth", "tls", "bounce", "local", "permitted" };
 
@@ -26,16 +29,27 @@ mr_spec_complain(struct mr_spec *spec, unsigned line, bool is_warning, const cha
 	char text[MR_ERR_MAX];
 	struct mr_str copy;
 	va_list ap;
+	size_t at;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (spec->problem_n == MR_PROBLEM_MAX)
+		return;
+	for (char *p = text; *p; p++) /* words of the spec may hold anything */
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	copy = mr_arena_dup(&spec->arena, mr_str(text));
-	if (copy.p
-	    && mr_arena_grow(&spec->arena, &spec->problem, spec->problem_n, &spec->problem_cap,
-	        sizeof *spec->problem))
-		spec->problem[spec->problem_n++] =
-		    (struct mr_problem){ .line = line, .is_warning = is_warning, .text = copy.p };
+	if (!copy.p
+	    || !mr_arena_grow(&spec->arena, &spec->problem, spec->problem_n, &spec->problem_cap,
+	        sizeof *spec->problem)) {
+		spec->is_out_of_memory = true;
+		return;
+	}
+	for (at = spec->problem_n++; at > 0 && spec->problem[at - 1].line > line; at--)
+		spec->problem[at] = spec->problem[at - 1];
+	spec->problem[at] =
+	    (struct mr_problem){ .line = line, .is_warning = is_warning, .text = copy.p };
 }
 
 void
@@ -60,13 +74,13 @@ mr_spec_class_names(const struct mr_spec *spec, uint32_t mask, struct mr_buf *ou
 /* ---- classes ------------------------------------------------------------------------------------ */
 
 static bool
-is_class_name(struct mr_str s)
+is_name(struct mr_str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9')
 		        || s.p[i] == '-' || s.p[i] == '_'))
 			return false;
-	return s.n > 0 && s.n <= 32;
+	return s.n > 0 && s.n <= MR_SPEC_NAME_MAX;
 }
 
 static uint32_t
@@ -85,7 +99,7 @@ make_class(struct mr_spec *spec, struct mr_str name)
 	uint32_t bit = find_class(spec, name);
 	struct mr_str copy;
 
-	if (bit || !is_class_name(name) || spec->class_n == MR_CLASS_MAX)
+	if (bit || !is_name(name) || spec->class_n == MR_CLASS_MAX)
 		return bit;
 	copy = mr_arena_dup(&spec->arena, name);
 	if (!copy.p) {
@@ -115,14 +129,13 @@ take_class(struct mr_spec *spec, struct mr_stage *st, struct mr_str value)
 	st->gives = make_class(spec, value);
 	if (!st->gives)
 		mr_spec_complain(spec, st->line, false,
-		    "class=%.*s: a class is named by up to 32 of a-z 0-9 - _, and a spec has at "
-		    "most "
-		    "%u",
-		    (int)value.n, value.p, MR_CLASS_MAX);
+		    "class=%.*s: a class is named by up to %u of a-z 0-9 - _, and a spec has at "
+		    "most %u",
+		    WORD(value), MR_SPEC_NAME_MAX, MR_CLASS_MAX);
 	else if (st->gives & SERVER_ONLY)
 		mr_spec_complain(spec, st->line, false,
 		    "class=%.*s: no stage may give this class; only the server knows it",
-		    (int)value.n, value.p);
+		    WORD(value));
 	else if (st->gives == MR_TRUSTED && st->phase != MR_CONNECT)
 		mr_spec_complain(
 		    spec, st->line, false, "class=trusted: only a connect stage may give it");
@@ -141,57 +154,98 @@ take_codes(struct mr_spec *spec, struct mr_stage *st, struct mr_str value)
 			st->codes = (enum mr_codes)i;
 			return true;
 		}
-	mr_spec_complain(spec, st->line, false, "codes=%.*s: need mr, qmail, sysexits or policy",
-	    (int)value.n, value.p);
+	mr_spec_complain(
+	    spec, st->line, false, "codes=%.*s: need mr, qmail, sysexits or policy", WORD(value));
 	return false;
 }
 
 static bool
-take_option(
-    struct mr_spec *spec, struct mr_stage *st, struct conditions *cond, struct mr_str option)
+take_time(struct mr_spec *spec, struct mr_stage *st, struct mr_str value)
 {
+	if (mr_str_num(value, MR_STAGE_TIME_MAX_S, &st->time_s) && st->time_s > 0)
+		return true;
+	mr_spec_complain(spec, st->line, false, "time=%.*s: need seconds from 1 to %u", WORD(value),
+	    MR_STAGE_TIME_MAX_S);
+	return false;
+}
+
+static bool
+take_fail(struct mr_spec *spec, struct mr_stage *st, struct mr_str value)
+{
+	st->fail_open = mr_str_is(value, "open");
+	if (st->fail_open || mr_str_is(value, "defer"))
+		return true;
+	mr_spec_complain(spec, st->line, false, "fail=%.*s: need open or defer", WORD(value));
+	return false;
+}
+
+/* now and edit, which not all phases have. */
+static bool
+take_flag(struct mr_spec *spec, struct mr_stage *st, bool *flag, bool is_allowed, const char *name)
+{
+	*flag = is_allowed;
+	if (!is_allowed)
+		mr_spec_complain(
+		    spec, st->line, false, "%s is not for phase %s", name, phase_names[st->phase]);
+	return is_allowed;
+}
+
+static bool
+take_condition(struct mr_spec *spec, struct mr_str *names, struct mr_str value)
+{
+	*names = mr_arena_dup(&spec->arena, value);
+	return names->p || !(spec->is_out_of_memory = true);
+}
+
+enum option { UNLESS, ONLY, CLASS, FAIL, TIME, CODES, NOW, WARN, EDIT, OPTION_N };
+
+/* One option; `seen` has a bit for each that was there before. */
+static bool
+take_option(struct mr_spec *spec, struct mr_stage *st, struct conditions *cond,
+    struct mr_str option, unsigned *seen)
+{
+	static const char *const names[] = { "unless", "only", "class", "fail", "time", "codes",
+		"now", "warn", "edit" };
 	ptrdiff_t eq = mr_str_chr(option, '=');
 	struct mr_str name = { option.p, eq < 0 ? option.n : (size_t)eq },
 	              value = mr_str_from(option, eq < 0 ? option.n : (size_t)eq + 1);
+	unsigned o = 0;
 
-	if (mr_str_is(option, "now") && st->phase == MR_CONNECT)
-		return st->is_now = true;
-	if (mr_str_is(option, "warn"))
-		return st->is_warn = true;
-	if (mr_str_is(option, "edit") && (st->phase == MR_RCPT || st->phase == MR_DATA))
-		return st->is_edit = true;
-	if (mr_str_is(option, "now") || mr_str_is(option, "edit")) {
-		mr_spec_complain(spec, st->line, false, "%.*s is not for phase %s", (int)option.n,
-		    option.p, phase_names[st->phase]);
+	while (o < OPTION_N && !mr_str_is(name, names[o]))
+		o++;
+	if (o == OPTION_N || (o < NOW) != (eq >= 0)) {
+		mr_spec_complain(spec, st->line, false,
+		    "unknown option '%.*s'; known: unless= only= class= fail=open|defer time= "
+		    "codes= now warn edit",
+		    WORD(option));
 		return false;
 	}
-	if (eq >= 0 && (mr_str_is(name, "unless") || mr_str_is(name, "only"))) {
-		struct mr_str *of = name.p[0] == 'u' ? &cond->unless : &cond->only;
-
-		*of = mr_arena_dup(&spec->arena, value);
-		return of->p || !(spec->is_out_of_memory = true);
+	if (*seen & 1u << o) {
+		mr_spec_complain(spec, st->line, false, "%s is given twice", names[o]);
+		return false;
 	}
-	if (eq >= 0 && mr_str_is(name, "class"))
+	*seen |= 1u << o;
+	switch ((enum option)o) {
+	case UNLESS:
+		return take_condition(spec, &cond->unless, value);
+	case ONLY:
+		return take_condition(spec, &cond->only, value);
+	case CLASS:
 		return take_class(spec, st, value);
-	if (eq >= 0 && mr_str_is(name, "codes"))
+	case FAIL:
+		return take_fail(spec, st, value);
+	case TIME:
+		return take_time(spec, st, value);
+	case CODES:
 		return take_codes(spec, st, value);
-	if (eq >= 0 && mr_str_is(name, "time")) {
-		if (mr_str_num(value, 3600, &st->time_s) && st->time_s > 0)
-			return true;
-		mr_spec_complain(spec, st->line, false, "time=%.*s: need seconds from 1 to 3600",
-		    (int)value.n, value.p);
-		return false;
+	case NOW:
+		return take_flag(spec, st, &st->is_now, st->phase == MR_CONNECT, names[o]);
+	case EDIT:
+		return take_flag(
+		    spec, st, &st->is_edit, st->phase == MR_RCPT || st->phase == MR_DATA, names[o]);
+	default:
+		return st->is_warn = true;
 	}
-	if (mr_str_is(option, "fail=open") || mr_str_is(option, "fail=defer")) {
-		st->fail_open = mr_str_is(value, "open");
-		return true;
-	}
-	mr_spec_complain(spec, st->line, false,
-	    "unknown option '%.*s'; known: unless= only= class= fail=open|defer time= now warn "
-	    "edit "
-	    "codes=",
-	    (int)(option.n < 60 ? option.n : 60), option.p);
-	return false;
 }
 
 static bool
@@ -238,10 +292,10 @@ take_name(struct mr_spec *spec, struct mr_stage *st, struct mr_str word)
 {
 	struct mr_str copy;
 
-	if (!is_class_name(word)) {
+	if (!is_name(word)) {
 		mr_spec_complain(spec, st->line, false,
-		    "stage name '%.*s': need up to 32 of a-z 0-9 - _",
-		    (int)(word.n < 60 ? word.n : 60), word.p);
+		    "stage name '%.*s': need up to %u of a-z 0-9 - _", WORD(word),
+		    MR_SPEC_NAME_MAX);
 		return false;
 	}
 	for (size_t i = 0; i < spec->n; i++)
@@ -264,18 +318,18 @@ take_line(struct reader *r, struct mr_str line, unsigned line_no)
 	struct conditions cond = { { NULL, 0 }, { NULL, 0 } };
 	struct mr_str phase = mr_str_word(&line), name = mr_str_word(&line),
 	              options = mr_str_word(&line), option;
+	unsigned seen = 0;
 
 	if (!take_phase(&st, phase)) {
 		mr_spec_complain(spec, line_no, false,
-		    "unknown phase '%.*s'; known: connect helo mail rcpt data end",
-		    (int)(phase.n < 60 ? phase.n : 60), phase.p);
+		    "unknown phase '%.*s'; known: connect helo mail rcpt data end", WORD(phase));
 		return;
 	}
 	if (!take_name(spec, &st, name))
 		return;
-	if (!mr_str_is(options, "-"))
+	if (options.n && !mr_str_is(options, "-"))
 		while (mr_str_split(&options, ',', &option))
-			if (!take_option(spec, &st, &cond, option))
+			if (!take_option(spec, &st, &cond, option, &seen))
 				return;
 	if (!take_command(spec, &st, line))
 		return;
@@ -308,26 +362,39 @@ resolve(struct mr_spec *spec, const struct mr_stage *st, const char *what, struc
 			    "%s=%.*s: unknown class; it is neither built in (trusted auth tls "
 			    "bounce "
 			    "local permitted) nor given by a stage (class=)",
-			    what, (int)(name.n < 60 ? name.n : 60), name.p);
+			    what, WORD(name));
 		mask |= bit;
 	}
 	return mask;
 }
 
-/* The classes that can hold when stage `at` is judged: by the server in that phase, or by an earlier
- * stage. */
+/* The classes that can hold when stage `at` is judged: by the server in that phase, or by a stage that
+ * runs before it. */
 static uint32_t
 possible(const struct mr_spec *spec, const struct mr_stage *at)
 {
 	uint32_t mask = MR_TRUSTED | MR_TLS;
 
 	if (!at->is_now)
-		mask |= MR_AUTH | MR_BOUNCE;
+		mask |= MR_AUTH;
+	if (at->phase >= MR_MAIL)
+		mask |= MR_BOUNCE;
 	if (at->phase >= MR_RCPT)
 		mask |= MR_LOCAL;
 	for (const struct mr_stage *st = spec->stage; st != at; st++)
-		mask |= st->gives;
+		mask |= st->is_warn ? 0 : st->gives;
 	return mask;
+}
+
+/* True if some stage gives `trusted`, but none before `at`. */
+static bool
+is_trusted_later(const struct mr_spec *spec, const struct mr_stage *at)
+{
+	const struct mr_stage *st = spec->stage, *end = spec->stage + spec->n;
+
+	while (st != end && st->gives != MR_TRUSTED)
+		st++;
+	return st != end && st >= at;
 }
 
 static void
@@ -345,6 +412,11 @@ check_reach(struct mr_spec *spec, const struct mr_stage *st)
 	else if (st->unless & ~can)
 		mr_spec_complain(spec, st->line, true,
 		    "stage '%s': a class of its unless= can never hold before it", st->name);
+	else if ((st->unless | st->only) & MR_TRUSTED && is_trusted_later(spec, st))
+		mr_spec_complain(spec, st->line, true,
+		    "stage '%s' runs before the stage that gives trusted; only RELAYCLIENT counts "
+		    "here%s",
+		    st->name, st->is_now ? ", unless that stage is marked now, too" : "");
 }
 
 static void
@@ -363,14 +435,27 @@ check_policy_address(struct mr_spec *spec, const struct mr_stage *st)
 	    "codes=policy: the command is one word, inet:HOST:PORT or unix:PATH");
 }
 
+static void
+check_codes(struct mr_spec *spec, const struct mr_stage *st)
+{
+	if (st->codes != MR_CODES_POLICY)
+		return;
+	check_policy_address(spec, st);
+	if (st->is_edit)
+		mr_spec_complain(
+		    spec, st->line, false, "edit: a policy server prints no record or message");
+}
+
+/* The order in which they run. */
 static int
-by_phase(const void *a, const void *b)
+by_run(const void *a, const void *b)
 {
 	const struct mr_stage *x = a, *y = b;
 
-	return x->phase != y->phase ? (x->phase < y->phase ? -1 : 1)
-	    : x->line != y->line    ? (x->line < y->line ? -1 : 1)
-	                            : 0;
+	return x->phase != y->phase  ? (x->phase < y->phase ? -1 : 1)
+	    : x->is_now != y->is_now ? (x->is_now ? -1 : 1)
+	    : x->line != y->line     ? (x->line < y->line ? -1 : 1)
+	                             : 0;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
@@ -378,11 +463,11 @@ by_phase(const void *a, const void *b)
 static struct mr_str
 without_comment(struct mr_str line)
 {
+	if (line.n && line.p[line.n - 1] == '\r')
+		line.n--;
 	for (size_t i = 0; i < line.n; i++)
 		if (line.p[i] == '#' && (i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t'))
 			line.n = i;
-	if (line.n && line.p[line.n - 1] == '\r')
-		line.n--;
 	return line;
 }
 
@@ -399,11 +484,11 @@ take_text(struct reader *r, struct mr_str text)
 	while (more) {
 		more = mr_str_split(&text, '\n', &line);
 		line_no++;
-		if (more && mr_str_chr(line, '\0') >= 0) {
-			mr_spec_complain(r->spec, line_no, false, "NUL in the line");
+		line = more ? without_comment(line) : MR_STR("");
+		if (!mr_str_is_line(line)) {
+			mr_spec_complain(r->spec, line_no, false, "NUL or lone CR in the line");
 			continue;
 		}
-		line = more ? without_comment(line) : MR_STR("");
 		if (more && mr_str_trim(line).n == 0)
 			continue;
 		if (more && (line.p[0] == ' ' || line.p[0] == '\t')) {
@@ -443,11 +528,10 @@ mr_spec_parse(struct mr_spec *spec, struct mr_str text, struct mr_err *err)
 
 		st->unless = resolve(spec, st, "unless", r.cond[i].unless);
 		st->only = resolve(spec, st, "only", r.cond[i].only);
-		if (st->codes == MR_CODES_POLICY)
-			check_policy_address(spec, st);
+		check_codes(spec, st);
 	}
 	if (spec->n)
-		qsort(spec->stage, spec->n, sizeof *spec->stage, by_phase);
+		qsort(spec->stage, spec->n, sizeof *spec->stage, by_run);
 	for (size_t i = 0; i < spec->n; i++)
 		check_reach(spec, &spec->stage[i]);
 	if (spec->is_out_of_memory)

@@ -21,11 +21,14 @@ enum mr_class {
 	MR_PERMITTED = 1 << 5
 };
 
-#define MR_CLASS_MAX      32u          /* classes of a spec, built-in ones included */
-#define MR_STAGE_MAX      200u         /* stages of a spec */
-#define MR_STAGE_WORD_MAX 100u         /* words of a stage's command */
-#define MR_SPEC_MAX       (256u << 10) /* bytes of a spec */
-#define MR_STAGE_TIME_S   60u          /* time= of a stage that says none */
+#define MR_CLASS_MAX        32u          /* classes of a spec, built-in ones included */
+#define MR_STAGE_MAX        200u         /* stages of a spec */
+#define MR_STAGE_WORD_MAX   100u         /* words of a stage's command */
+#define MR_SPEC_MAX         (256u << 10) /* bytes of a spec */
+#define MR_STAGE_TIME_S     60u          /* time= of a stage that says none */
+#define MR_STAGE_TIME_MAX_S 3600u        /* the most that time= may say */
+#define MR_SPEC_NAME_MAX    32u          /* bytes of a stage's or class' name */
+#define MR_PROBLEM_MAX      1000u        /* problems that are listed; what is behind them is not */
 
 /* What the exit codes of a command mean. */
 enum mr_codes { MR_CODES_MR, MR_CODES_QMAIL, MR_CODES_SYSEXITS, MR_CODES_POLICY };
@@ -52,11 +55,12 @@ struct mr_problem {
 
 struct mr_spec {
 	struct mr_arena arena;
-	struct mr_stage *stage; /* ordered by phase, then as written */
+	struct mr_stage
+	    *stage; /* in the order in which they run: by phase, `now` first, as written */
 	size_t n, cap;
 	const char *class_name[MR_CLASS_MAX];
 	size_t class_n;
-	struct mr_problem *problem;
+	struct mr_problem *problem; /* in the order of lines */
 	size_t problem_n, problem_cap;
 	bool is_out_of_memory;
 };

@@ -3,6 +3,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "mail/addr.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,39 +47,82 @@ reopen(int fd)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Reads what a program wrote into an unnamed file. */
+/* ---- what a program printed ---------------------------------------------------------------------- */
+
+/* The record of an edit stage: its recipients count, each a proper address. */
 static enum mr_status
-read_back(int fd, struct mr_buf *b, struct mr_err *err)
+take_record(struct mr_env *edited, struct mr_str text, struct mr_err *err)
 {
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return mr_err_sys(err, MR_TEMP, "seek");
-	return mr_io_read_all(fd, b, err);
+	size_t used;
+	enum mr_status st = mr_env_parse(edited, text, &used, err);
+
+	for (size_t i = 0; i < edited->rcpt_n && st == MR_OK; i++) {
+		struct mr_addr a;
+		struct mr_err why;
+
+		if ((st = mr_addr_parse(&a, edited->arena, edited->rcpt[i].addr, &why)))
+			return mr_err_set(
+			    err, st, "edit stage printed a bad recipient: %s", why.text);
+		edited->rcpt[i].addr = a.text;
+	}
+	if (st == MR_OK && !edited->rcpt_n)
+		st = mr_err_set(err, MR_PERM, "edit stage printed no recipient");
+	return st;
 }
 
-/* The output of a program that ended with a meaning. */
+/* The message of an edit stage, from the file that it wrote. */
+static enum mr_status
+take_message(const struct mr_stage_io *io, int fd, struct mr_err *err)
+{
+	struct mr_spool_msg *msg = io->edited_msg;
+	enum mr_status st = mr_spool_begin(io->spool, msg, err);
+
+	if (st == MR_OK)
+		st = mr_spool_copy_in(msg, fd, UINT64_MAX, err);
+	if (st == MR_OK && msg->len == 0)
+		st = mr_err_set(err, MR_PERM, "edit stage printed no message");
+	return st ? st : mr_spool_flush(msg, err);
+}
+
+/* What a program that ended with `verdict` wrote to `fd`. */
 static void
-take_output(struct mr_step *step, const struct mr_stage_io *io, int out_fd, enum mr_verdict verdict,
+take_output(struct mr_step *step, const struct mr_stage_io *io, int fd, enum mr_verdict verdict,
     struct mr_answer *answer, struct mr_stage_end *end)
 {
 	bool is_edit = step->stage->is_edit && verdict == MR_DUNNO;
+	struct mr_err why;
 	enum mr_status st;
 	struct mr_buf b;
-	size_t used;
 
 	answer->verdict = verdict;
-	if (is_edit && io->message_fd >= 0)
-		return; /* the new message is in edited_fd */
 	if (!is_edit && step->stage->codes != MR_CODES_MR)
 		return; /* other conventions say nothing about the output */
 	mr_buf_init(&b, is_edit ? MR_ENV_MAX : MR_ANSWER_MAX);
-	st = read_back(out_fd, &b, &end->why);
-	if (is_edit) {
-		if (st == MR_OK)
-			st = mr_env_parse(io->edited, mr_buf_str(&b), &used, &end->why);
-		end->is_broken = st != MR_OK;
-	} else if (st == MR_OK)
-		mr_answer_parse(answer, verdict, mr_buf_str(&b), &end->why);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		st = mr_err_sys(&why, MR_TEMP, "seek");
+	else if (is_edit && io->message_fd >= 0)
+		st = take_message(io, fd, &why);
+	else if ((st = mr_io_read_all(fd, &b, &why)) == MR_OK)
+		st = is_edit ? take_record(io->edited, mr_buf_str(&b), &why)
+		             : mr_answer_parse(answer, verdict, mr_buf_str(&b), &why);
+	/* An answer of wrong form is ignored, its verdict stands. */
+	end->is_broken = is_edit ? st != MR_OK : st == MR_TEMP;
+	if (st)
+		end->why = why;
 	mr_buf_free(&b);
+}
+
+/* ---- running it ------------------------------------------------------------------------------------- */
+
+/* Where it writes to: memory, or for a whole message a file. */
+static int
+open_output(const struct mr_step *step, const struct mr_stage_io *io)
+{
+	struct mr_spool_msg file;
+
+	if (!step->stage->is_edit || io->message_fd < 0)
+		return mr_child_memfile(MR_STR(""));
+	return mr_spool_begin(io->spool, &file, NULL) ? -1 : file.fd;
 }
 
 static void
@@ -97,9 +141,12 @@ run_program(struct mr_step *step, const struct mr_stage_io *io, struct mr_answer
 	mr_env_write(io->env, &text);
 	record = text.is_full ? -1 : mr_child_memfile(mr_buf_str(&text));
 	message = wants_message ? reopen(io->message_fd) : -1;
-	out = io->edited_fd >= 0 ? io->edited_fd : mr_child_memfile(MR_STR(""));
+	out = open_output(step, io);
 	if (record < 0 || out < 0 || (wants_message && message < 0)) {
-		mr_err_sys(&end->why, MR_TEMP, "no file for the stage's input or output");
+		mr_err_set(&end->why, MR_TEMP, "cannot make a file for the stage's %s",
+		    record < 0    ? "record"
+		        : out < 0 ? "output"
+		                  : "input");
 		goto out;
 	}
 	if (mr_child_run(step->argv,
@@ -123,7 +170,7 @@ out:
 		close(record);
 	if (message >= 0)
 		close(message);
-	if (out >= 0 && out != io->edited_fd)
+	if (out >= 0)
 		close(out);
 	mr_buf_free(&text);
 }

@@ -257,6 +257,24 @@ paths(void)
 	ok(mr_addr_parse_path(&a, &arena, &rest, &err) == MR_PERM, "postmaster and NUL");
 }
 
+static void
+unquoted(void)
+{
+	static const char *const t[][2] = { { "john doe@X.example", "\"john doe\"@x.example" },
+		{ "a@b@x", "\"a@b\"@x" }, { "a\"b\\@x", "\"a\\\"b\\\\\"@x" },
+		{ "\"a b\"@x", "\"a b\"@x" }, { "bob@x", "bob@x" }, { "@x", "\"\"@x" },
+		{ "john doe", NULL }, { "a b@-x", NULL }, { "a\x01@x", NULL } };
+	char mem[512];
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		enum mr_status st = mr_addr_parse_unquoted(&a, &arena, mr_str(t[i][0]), &err);
+
+		is(st == MR_OK ? a.text : mr_str(NULL), t[i][1], t[i][0]);
+	}
+	ok(mr_addr_parse_unquoted(&a, &arena, long_addr(mem, 64, MR_ADDR_MAX + 1), &err) == MR_PERM,
+	    "too long stays too long");
+}
+
 int
 main(void)
 {
@@ -265,6 +283,7 @@ main(void)
 	fields();
 	limits();
 	paths();
+	unquoted();
 	mr_arena_free(&arena);
 	return done_testing();
 }

@@ -1,0 +1,268 @@
+/* run.c - lib/pipe/run: classes and their scopes, refusals that stand, what a stage may say. */
+#include "pipe/run.h"
+
+#include "../run_pipe.h"
+
+/* ---- classes (DESIGN.md section 3) ---------------------------------------------------------------- */
+
+static void
+scopes(void)
+{
+	begin("connect c class=con code 99\nhelo h class=hel code 99\nmail m class=mai code 99\n"
+	      "mail all only=con,unless=x code 0\nrcpt r class=x if_rcpt one@x.example 99\n"
+	      "rcpt r2 only=x code 0\ndata d only=con code 0\ndata e only=hel code 0\n"
+	      "data f only=mai code 0\ndata g only=x code 0\n");
+	ok(upto(MR_MAIL) == MR_DUNNO && rcpt("one@x.example", 0) == MR_DUNNO
+	        && any_data() == MR_DUNNO,
+	    "classes refuse nobody");
+	ran("c=99 h=99 m=99 all=0 r=99 r2=0 d=0 e=0 f=0 g=0 ",
+	    "connect, helo, mail and rcpt give a class that holds in data");
+	mr_run_reset(&run, MR_MAIL);
+	ok(upto(MR_MAIL) == MR_DUNNO && rcpt("two@x.example", 0) == MR_DUNNO
+	        && any_data() == MR_DUNNO,
+	    "the next transaction");
+	ran("m=99 all=0 r=0 r2- d=0 e=0 f=0 g- ",
+	    "that of connect and helo lasts, that of the recipient does not");
+	mr_run_reset(&run, MR_HELO);
+	upto(MR_MAIL);
+	ran("h=99 m=99 all=0 ", "HELO again: helo and mail run again, connect does not");
+	end_run();
+
+	begin("connect c only=auth code 0\nmail m only=bounce code 0\n");
+	mr_run_give(&run, MR_CONNECT, MR_AUTH);
+	mr_run_give(&run, MR_MAIL, MR_BOUNCE);
+	upto(MR_MAIL);
+	ran("c=0 m=0 ", "classes that the server gives");
+	mr_run_reset(&run, MR_MAIL);
+	upto(MR_MAIL);
+	ran("m- ", "bounce ends with its transaction");
+	end_run();
+}
+
+static void
+null_sender_first(void)
+{
+	begin("connect c unless=bounce code 100\n");
+	mr_run_give(&run, MR_MAIL, MR_BOUNCE);
+	ok(upto(MR_MAIL) == MR_REFUSE,
+	    "a null sender does not switch off a connect stage, whose word outlives it");
+	end_run();
+}
+
+static void
+other_permit(void)
+{
+	const char *spec = "rcpt vip class=vip if_rcpt one@x.example 99\n"
+	                   "rcpt grey unless=vip if_rcpt two@x.example 111\n"
+	                   "data d unless=vip code 100\n";
+
+	begin(spec);
+	ok(rcpt("one@x.example", 0) == MR_DUNNO, "a permitted recipient");
+	ok(rcpt("two@x.example", 0) == MR_DEFER, "the next one does not profit from its permit");
+	ok(any_data() == MR_DUNNO, "data counts accepted recipients only");
+	ran("vip=99 grey- vip=0 grey=111 d- ", "and what ran");
+	mr_run_reset(&run, MR_MAIL);
+	rcpt("one@x.example", 0);
+	ok(rcpt("three@x.example", 0) == MR_DUNNO && any_data() == MR_REFUSE,
+	    "with one recipient who has not got it, the message has not got the class");
+	ran("vip=99 grey- vip=0 grey=0 d=100 ", "and what ran");
+	mr_run_reset(&run, MR_MAIL);
+	rcpt("three@x.example", 0);
+	rcpt("one@x.example", 0);
+	ok(any_data() == MR_REFUSE, "in either order");
+	mr_run_reset(&run, MR_MAIL);
+	rcpt("one@x.example", 0);
+	ok(any_data() == MR_DUNNO, "it is forgotten with the transaction");
+	end_run();
+
+	begin("rcpt a only=local code 0\ndata b only=local code 0\n");
+	rcpt("one@x.example", MR_LOCAL);
+	rcpt("two@x.example", 0);
+	any_data();
+	ran("a=0 a- b- ", "local is a recipient's, too");
+	mr_run_reset(&run, MR_MAIL);
+	mr_buf_clear(&seen);
+	any_data();
+	ran("b- ", "without recipients, no recipient's class holds in data");
+	end_run();
+}
+
+/* ---- verdicts ------------------------------------------------------------------------------------- */
+
+static void
+refusals(void)
+{
+	begin(
+	    "connect a - say 0 X\nconnect b - say 100 action=REJECT~5.7.1~No\nconnect c - code 0\n"
+	    "mail m - code 0\nrcpt r - code 0\n");
+	ok(upto(MR_MAIL) == MR_REFUSE, "refused");
+	is(r.text, "5.7.1 No", "with the stage's words");
+	is(mr_str(r.stage), "b", "and its name");
+	ran("a=0 b=100 ", "the first refusal ends the phase, and those behind it");
+	ok(upto(MR_MAIL) == MR_REFUSE && upto(MR_CONNECT) == MR_REFUSE, "it stands");
+	mr_run_reset(&run, MR_MAIL);
+	mr_run_reset(&run, MR_HELO);
+	ok(upto(MR_MAIL) == MR_REFUSE, "for the connection");
+	ran("", "and nothing runs again");
+	ok(logged("no '=' in an answer's line"), "an answer that is none is logged and ignored");
+	end_run();
+
+	begin("mail m - code 111\nrcpt r - if_rcpt no@x 100 action=521~x\n");
+	ok(upto(MR_HELO) == MR_DUNNO && upto(MR_MAIL) == MR_DEFER && upto(MR_MAIL) == MR_DEFER,
+	    "a mail stage's word stands");
+	ok(!r.text.p && !r.hang_up, "without words");
+	ran("m=111 ", "and is asked once");
+	mr_run_reset(&run, MR_MAIL);
+	upto(MR_MAIL);
+	ran("m=111 ", "a transaction");
+	end_run();
+
+	begin("connect n now say 100 action=521~5.7.1~Go\nconnect c - code 0\n");
+	mr_run_now(&run, &r);
+	ok(r.verdict == MR_REFUSE && r.hang_up, "now, and hang up");
+	ok(upto(MR_MAIL) == MR_REFUSE, "which stands, too");
+	ran("n=100 ", "and what ran");
+	end_run();
+	begin("connect c - code 0\nconnect n now,class=vip code 99\nmail m only=vip code 0\n");
+	upto(MR_MAIL);
+	ran("n=99 c=0 m=0 ", "now stages run first, even where nobody called for them");
+	end_run();
+
+	begin("end a - code 100\nend b - kill_me\nend c - code 0\n");
+	mr_run_end(&run);
+	ran("a=100 b=-1! c=0 ", "all end stages run, whatever they say");
+	end_run();
+}
+
+static void
+warn_and_fail(void)
+{
+	begin("mail a warn say 100 action=REJECT~5.7.1~No\nmail b warn,class=vip code 99\n"
+	      "mail c warn kill_me\nmail d warn,unless=vip code 0\nrcpt e edit,warn alias\n"
+	      "rcpt f edit code 0\n");
+	ok(upto(MR_MAIL) == MR_DUNNO, "warn never refuses");
+	ran("a=100 b=99 c=-1! d=0 ", "and gives no class");
+	ok(logged("event=warn stage=a") && logged("would_say=\"5.7.1 No\"")
+	        && logged("event=warn stage=c"),
+	    "but tells the log");
+	ok(rcpt("all@x.example", 0) == MR_DEFER, "(the edit stage behind prints nothing)");
+	ok(run.scope[MR_DATA].env.rcpt_n == 0, "and is no recipient");
+	end_run();
+
+	begin("mail a fail=open kill_me\nmail b fail=open code 77\nmail c fail=open,time=1 late x\n"
+	      "mail d fail=open code 1\nmail e fail=open code 111\n");
+	ok(upto(MR_MAIL) == MR_DEFER, "fail=open passes what is broken, not what defers");
+	ran("a=-1! b=77! c=-1! d=1! e=111 ", "broken: signal, unknown code, time-out");
+	ok(logged("\"ended by signal 9\"") && logged("\"exit code 77 has no meaning here\"")
+	        && logged("\"killed after 1 s\"") && logged("then=open"),
+	    "and the log says why");
+	end_run();
+
+	begin("mail a - kill_me\nmail b - code 0\n");
+	ok(upto(MR_MAIL) == MR_DEFER, "fail=defer is the default");
+	is(r.text, "4.3.0 Temporary problem of this host", "with words that tell nothing");
+	ran("a=-1! ", "and ends the phase");
+	end_run();
+}
+
+/* ---- what a stage says ------------------------------------------------------------------------- */
+
+static void
+attributes(void)
+{
+	begin("connect a - say 0 spf_result=pass\n"
+	      "connect b - has spf_result=pass\nhelo h - say 99 spf_result=fail n_1=x=y\n"
+	      "mail m - has spf_result=fail n_1=x=y client_address=192.0.2.1 "
+	      "request=smtpd_access_policy "
+	      "protocol_state=MAIL\nrcpt r - say 0 per_rcpt=1\n"
+	      "rcpt s - has per_rcpt=1 recipient=one@x.example protocol_state=RCPT\n");
+	mr_run_set(&run, MR_CONNECT, "client_address", MR_STR("192.0.2.1"), &err);
+	ok(upto(MR_MAIL) == MR_DUNNO, "attributes go to later stages, the newest value counts");
+	ok(rcpt("one@x.example", 0) == MR_DUNNO, "in rcpt, too");
+	end_run();
+
+	begin("rcpt a - if_rcpt one@x.example 0 mark=1\nrcpt b - has mark=1\n"
+	      "data c codes=qmail has_not mark=1\n");
+	rcpt("one@x.example", 0);
+	ok(rcpt("two@x.example", 0) == MR_REFUSE, "but not to the next recipient");
+	ok(any_data() == MR_DUNNO, "nor to the message");
+	end_run();
+}
+
+static void
+bad_attributes(void)
+{
+	static const char *const bad[] = { "sender=x", "recipient=x", "client_address=x",
+		"client_name=x", "sasl_username=x", "encryption_protocol=x", "instance=x",
+		"queue_id=x", "class=x", "original_recipient=x", "dsn_notify=x", "size=x", "body=x",
+		"request=x", "protocol_state=x", "helo_name=x", "Upper=x", "a-b=x", "=x",
+		"ar=x%no~equal~sign%", "%X:y%bad~field", "action=DUNNO", "action=HOLD" };
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		char spec[300];
+		struct mr_str before = MR_STR("a@b");
+
+		snprintf(
+		    spec, sizeof spec, "mail a - say 100 good=1 %s\nmail b - code 0\n", bad[i]);
+		begin(spec);
+		mr_run_set(&run, MR_MAIL, "sender", before, &err);
+		ok(upto(MR_MAIL) == MR_REFUSE && !r.text.p && logged("then=answer-ignored")
+		        && mr_str_eq(mr_run_get(&run, "sender"), before)
+		        && !mr_run_get(&run, "good").p,
+		    "ignored as a whole, the verdict stands: %s", bad[i]);
+		front("", "and no field");
+		end_run();
+	}
+	begin("mail a - zeros\n");
+	ok(upto(MR_MAIL) == MR_DUNNO && logged("more than 65536 bytes"), "an answer too large");
+	end_run();
+}
+
+static void
+fields(void)
+{
+	begin(
+	    "connect a - say 0 ar=iprev=pass %X-A:~1%~folded\nmail b - say 0 ar=spf=pass %X-B:~1\n"
+	    "rcpt c - if_rcpt one@x.example 0 ar=x=one\nrcpt d - say 0 ar=x=all %X-D:~1\n"
+	    "rcpt e - if_rcpt no@x.example 100\ndata f - with_record\n");
+	upto(MR_MAIL);
+	rcpt("one@x.example", 0);
+	rcpt("two@x.example", 0);
+	rcpt("no@x.example", 0);
+	any_data();
+	front(
+	    "Authentication-Results: mx.example;\r\n\tiprev=pass;\r\n\tspf=pass;\r\n\tx=one;\r\n\t"
+	    "x=all\r\nX-A: 1\r\n folded\r\nX-B: 1\r\nX-D: 1\r\nX-Record: yes\r\n",
+	    "one Authentication-Results field, then fields in stage order, each once");
+	mr_run_reset(&run, MR_MAIL);
+	front("Authentication-Results: mx.example;\r\n\tiprev=pass\r\nX-A: 1\r\n folded\r\n",
+	    "the next transaction has those of the connection only");
+	rcpt("no@x.example", 0);
+	front("Authentication-Results: mx.example;\r\n\tiprev=pass\r\nX-A: 1\r\n folded\r\n",
+	    "a refused recipient adds nothing");
+	end_run();
+
+	begin("rcpt a - say 0 %Y-X:~1\nrcpt b - say 0 %X:~1\nrcpt c - if_rcpt two@x.example 0\n");
+	rcpt("one@x.example", 0);
+	rcpt("two@x.example", 0);
+	front("Y-X: 1\r\nX: 1\r\n", "a field is not taken for the end of another");
+	end_run();
+}
+
+int
+main(void)
+{
+	char path[600];
+
+	fixture_begin(path, sizeof path);
+	scopes();
+	null_sender_first();
+	other_permit();
+	refusals();
+	warn_and_fail();
+	attributes();
+	bad_attributes();
+	fields();
+	fixture_end();
+	return done_testing();
+}
