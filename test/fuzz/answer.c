@@ -70,8 +70,9 @@ as_policy(struct mr_arena *arena, struct mr_str s)
 		mr_answer_to_policy(&a, &out);
 		check_line(mr_buf_str(&out));
 		must(mr_answer_from_policy(&again, mr_buf_str(&out), NULL) == MR_OK);
-		must(again.hang_up == a.hang_up
-		    && mr_str_eq(again.text, a.headers.n ? again.text : a.text));
+		must(again.hang_up == a.hang_up);
+		if (a.verdict == MR_REFUSE || a.verdict == MR_DEFER) /* others have no words */
+			must(mr_str_eq(again.text, a.text));
 		must(again.verdict == (a.verdict == MR_MEMBER ? MR_DUNNO : a.verdict));
 	} else {
 		must(!a.text.p && !a.headers.p && !a.hang_up && a.verdict == MR_DUNNO);
