@@ -126,8 +126,13 @@ fuzz:
 		echo "== $$t" && $(B)-fuzz/$$t -max_total_time=$(FUZZ_S) -timeout=10 -print_final_stats=0 \
 			-artifact_prefix=$(B)-fuzz/$$t- -verbosity=0 $(B)-fuzz/corpus/$$t test/fuzz/seed/$$t || exit 1; done
 
-bench: all
-	test/bench/run
+$(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
+
+bench: all $(B)/bench/load
+	MR_BUILD=$(abspath $(B)) test/bench/run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

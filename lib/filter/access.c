@@ -1,6 +1,6 @@
-#include "check/access.h"
-
 #include "filter/filter.h"
+
+#include "check/access.h"
 
 static const char client_forbidden[] = "5.7.1 Client is forbidden here";
 static const char sender_forbidden[] = "5.7.1 Sender is forbidden here";

@@ -266,10 +266,10 @@ mr_table_line_parse(struct mr_table_line *l, struct mr_arena *arena, enum mr_tab
 		    err, MR_PERM, "line over %u bytes; make it shorter", MR_TABLE_LINE_MAX);
 	if ((st = check_bytes(line, err)))
 		return st;
+	line = mr_str_trim(line);
 	if (mr_str_starts(line, "\xef\xbb\xbf"))
 		return mr_err_set(
 		    err, MR_PERM, "a byte order mark; save the file as UTF-8 without one");
-	line = mr_str_trim(line);
 	if (line.n == 0 || line.p[0] == '#')
 		return MR_NOTFOUND;
 	return kind == MR_TABLE_ACCESS ? parse_access(l, arena, line, err)

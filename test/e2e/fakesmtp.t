@@ -1,16 +1,7 @@
 #!/bin/sh
 # The scripted SMTP server that other tests stand on does what its rules say.
 . "$(dirname "$0")/../lib.sh"
-
-# serve: a server with the rules of $T_DIR/script; its port in $PORT, its folder is $T_DIR/d
-serve() {
-	[ -z "${SRV:-}" ] || stop "$SRV"
-	rm -rf "$T_DIR/d" "$T_DIR/port"
-	start "$T_DIR/log" "$T_ROOT/test/fakesmtp" --dir "$T_DIR/d" --port-file "$T_DIR/port" --script "$T_DIR/script"
-	SRV=$T_PID
-	wait_for 60 test -s "$T_DIR/port" || exit 1
-	PORT=$(cat "$T_DIR/port")
-}
+. "$T_ROOT/test/fakesmtp.sh"
 
 # talk: bytes of stdin to the server, what it says to stdout until it closes
 talk() {
@@ -30,7 +21,6 @@ while True:
 }
 crlf() { sed 's/$/\r/'; }
 
-: >"$T_DIR/script"
 serve
 got=$(crlf <<'X' | talk
 EHLO x
@@ -64,19 +54,9 @@ printf 'EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\na\n.\nb\r.\r\n.\n\
 printf 'a\n.\nb\r.\r\n\n\r\n' >"$T_DIR/want"
 ok "only CRLF.CRLF ends a message" cmp "$T_DIR/want" "$T_DIR/d/3.eml"
 
-cat >"$T_DIR/script" <<'X'
-# a comment
-connect@2 554 go away
-connect@3- wait 0.1 220 back|again
-mail@1 451 4.3.0 later
-rcpt/<bad 550-5.1.1 no
-rcpt/<bye bye 421 4.3.2 bye
-rcpt/<raw raw 25\x00\r\n
-body close 4
-data@2 reset
-X
-sed -i 's/550-5/550 5/' "$T_DIR/script"
-serve
+serve '# a comment' 'connect@2 554 go away' 'connect@3- wait 0.1 220 back|again' \
+	'mail@1 451 4.3.0 later' 'rcpt/<bad 550 5.1.1 no' 'rcpt/<bye bye 421 4.3.2 bye' \
+	'rcpt/<raw raw 25\x00\r\n' 'body close 4' 'data@2 reset'
 got=$(printf 'EHLO x\r\nMAIL FROM:<a>\r\nMAIL FROM:<a>\r\nRCPT TO:<bad>\r\nRCPT TO:<raw>\r\nRCPT TO:<bye>\r\n' | talk | tr '\000' Z)
 like "first MAIL" "$got" '^451 4.3.0 later'
 like "second MAIL" "$got" '^250 2.1.0'

@@ -1,7 +1,7 @@
 #include "check/access.h"
 
-#include "../tap.h"
 #include "../open_table.h"
+#include "../tap.h"
 
 #include <string.h>
 

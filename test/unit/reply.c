@@ -1,8 +1,8 @@
 /* Replies of an SMTP server as the client reads them. */
 #include "smtp/reply.h"
 
-#include "base/clock.h"
 #include "../tap.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 #include "table/routes.h"
 
-#include "../tap.h"
 #include "../open_table.h"
+#include "../tap.h"
 
 static const char table[] = "# routes\r\n"
                             "ours.example mx1.ours.example mx2.ours.example:2525 # two\r\n"

@@ -94,6 +94,7 @@ static const struct {
 	    "\xef\xbb\xbf"
 	    "a.org\n",
 	    NULL, ":1: a byte order mark" },
+	{ MR_TABLE_MAP, " \xef\xbb\xbfj1 x\n", NULL, ":1: a byte order mark" },
 	{ MR_TABLE_ACCESS, "permit 10.0.0.0/8 our # x\nFORBID A.org spam, spam\n",
 	    "permit 10.0.0.0/8 our\nforbid a.org spam, spam\n", NULL },
 	{ MR_TABLE_ACCESS, "forbid a.org no\npermit a.org yes\n",
