@@ -45,6 +45,34 @@ mr_opt_next(struct mr_opt *o, struct mr_err *err)
 	return c;
 }
 
+enum mr_status
+mr_opt_shorten(int argc, char *argv[], const struct mr_opt_long *table, size_t table_n,
+    struct mr_arena *arena, struct mr_err *err)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		struct mr_str rest = mr_str(argv[i]), name;
+		char letter = 0, *new;
+
+		if (!mr_str_starts(rest, "--"))
+			continue;
+		rest = mr_str_from(rest, 2);
+		mr_str_split(&rest, '=', &name);
+		for (size_t k = 0; k < table_n; k++)
+			if (mr_str_is(name, table[k].name))
+				letter = table[k].letter;
+		if (!letter)
+			return mr_err_set(err, MR_USAGE, "unknown option %s", argv[i]);
+		if (!(new = mr_arena_alloc(arena, rest.n + 3)))
+			return mr_err_set(err, MR_TEMP, "out of memory");
+		new[0] = '-';
+		new[1] = letter;
+		if (rest.n)
+			memcpy(new + 2, rest.p, rest.n);
+		argv[i] = new;
+	}
+	return MR_OK;
+}
+
 struct unit {
 	char letter;
 	uint64_t factor;

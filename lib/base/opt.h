@@ -2,8 +2,8 @@
 #ifndef MR_BASE_OPT_H
 #define MR_BASE_OPT_H
 
+#include "base/arena.h"
 #include "base/err.h"
-#include "base/str.h"
 
 /* Usage:
  *	struct mr_opt o = { .argc = argc, .argv = argv, .letters = "lnT:" };
@@ -21,6 +21,17 @@ struct mr_opt {
 /* The next letter; 0 when the options end; -1 and a reason for an unknown letter or a missing
  * argument. */
 int mr_opt_next(struct mr_opt *o, struct mr_err *err);
+
+/* The long form of an option. */
+struct mr_opt_long {
+	const char *name; /* without "--" */
+	char letter;
+};
+
+/* Makes every "--name" and "--name=value" of argv (up to "--") an option of one letter, "-x" or
+ * "-xvalue", in memory of `arena`; then mr_opt_next reads them.  MR_USAGE: unknown name; MR_TEMP. */
+enum mr_status mr_opt_shorten(int argc, char *argv[], const struct mr_opt_long *table,
+    size_t table_n, struct mr_arena *arena, struct mr_err *err);
 
 /* A number in lo..hi, else MR_USAGE with the option's letter in the reason. */
 enum mr_status mr_opt_num(
