@@ -46,29 +46,27 @@ mr_opt_next(struct mr_opt *o, struct mr_err *err)
 }
 
 enum mr_status
-mr_opt_shorten(int argc, char *argv[], const struct mr_opt_long *table, size_t table_n,
-    struct mr_arena *arena, struct mr_err *err)
+mr_opt_shorten(
+    char **argv, const struct mr_opt_name *names, struct mr_arena *arena, struct mr_err *err)
 {
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		struct mr_str rest = mr_str(argv[i]), name;
-		char letter = 0, *new;
+	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+		const struct mr_opt_name *n = names;
+		struct mr_str word = mr_str(*argv), name, value, new;
+		ptrdiff_t eq;
 
-		if (!mr_str_starts(rest, "--"))
+		if (!mr_str_starts(word, "--"))
 			continue;
-		rest = mr_str_from(rest, 2);
-		mr_str_split(&rest, '=', &name);
-		for (size_t k = 0; k < table_n; k++)
-			if (mr_str_is(name, table[k].name))
-				letter = table[k].letter;
-		if (!letter)
-			return mr_err_set(err, MR_USAGE, "unknown option %s", argv[i]);
-		if (!(new = mr_arena_alloc(arena, rest.n + 3)))
+		eq = mr_str_chr(word, '=');
+		name = (struct mr_str){ word.p + 2, (eq < 0 ? word.n : (size_t)eq) - 2 };
+		value = eq < 0 ? MR_STR("") : mr_str_from(word, (size_t)eq + 1);
+		while (n->name && !mr_str_is(name, n->name))
+			n++;
+		if (!n->name)
+			return mr_err_set(err, MR_USAGE, "unknown option %s", *argv);
+		new = mr_arena_fmt(arena, "-%c%.*s", n->letter, (int)value.n, value.p);
+		if (!new.p)
 			return mr_err_set(err, MR_TEMP, "out of memory");
-		new[0] = '-';
-		new[1] = letter;
-		if (rest.n)
-			memcpy(new + 2, rest.p, rest.n);
-		argv[i] = new;
+		memcpy(argv, &new.p, sizeof *argv); /* argv's words are not const, ours are ours */
 	}
 	return MR_OK;
 }

@@ -22,16 +22,16 @@ struct mr_opt {
  * argument. */
 int mr_opt_next(struct mr_opt *o, struct mr_err *err);
 
-/* The long form of an option. */
-struct mr_opt_long {
-	const char *name; /* without "--" */
+/* Long names for tools that people type. */
+struct mr_opt_name {
+	const char *name; /* "json"; NULL at the end of a list */
 	char letter;
 };
 
-/* Makes every "--name" and "--name=value" of argv (up to "--") an option of one letter, "-x" or
- * "-xvalue", in memory of `arena`; then mr_opt_next reads them.  MR_USAGE: unknown name; MR_TEMP. */
-enum mr_status mr_opt_shorten(int argc, char *argv[], const struct mr_opt_long *table,
-    size_t table_n, struct mr_arena *arena, struct mr_err *err);
+/* Makes "--name" and "--name=value" in argv the short forms "-x" and "-xvalue", up to "--"; new words
+ * live in `arena`.  MR_USAGE: an unknown name. */
+enum mr_status mr_opt_shorten(
+    char **argv, const struct mr_opt_name *names, struct mr_arena *arena, struct mr_err *err);
 
 /* A number in lo..hi, else MR_USAGE with the option's letter in the reason. */
 enum mr_status mr_opt_num(

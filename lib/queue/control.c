@@ -1,187 +1,252 @@
-/* The scheduler's two sockets: wake (ids of new messages) and control (an operator's commands). */
-#include "queue/ask.h"
-#include "queue/parts.h"
+#include "base/clock.h"
+#include "queue/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAKE_AT_ONCE 256u /* datagrams taken in one turn of the loop */
+/* One packet each way over DIR/control: "retry ID", "delete all", ... and "ok N", "none", or
+ * "error WORDS". */
 
-static enum mr_status
-open_socket(
-    struct mr_sched *s, const char *name, int type, mode_t mode, int *fd, struct mr_err *err)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
+#define PACKET_MAX 1024u
 
-	*fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Through our descriptor: the spool's path may be longer than a socket's address. */
-	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", s->spool->dir_fd, name);
-	unlinkat(s->spool->dir_fd, name, 0); /* of a scheduler that was killed; we hold the lock */
-	if (*fd < 0 || bind(*fd, (struct sockaddr *)&at, sizeof at) < 0
-	    || fchmodat(s->spool->dir_fd, name, mode, 0) < 0
-	    || (type == SOCK_SEQPACKET && listen(*fd, MR_CONTROL_CLIENTS) < 0))
-		return mr_err_sys(err, MR_TEMP, "%s/%s", s->spool->path, name);
-	return MR_OK;
-}
+/* ---- the scheduler's side ----------------------------------------------------------------------------- */
 
 enum mr_status
-mr_control_init(struct mr_sched *s, struct mr_err *err)
+mr_control_open(struct mr_sched *s, struct mr_err *err)
 {
-	enum mr_status st;
+	struct sockaddr_un un;
 
-	s->wake_fd = s->control_fd = -1;
-	for (size_t i = 0; i < MR_CONTROL_CLIENTS; i++)
-		s->client[i] = -1;
-	/* The group may wake us; only our own user (and root) may retry and delete. */
-	if ((st = open_socket(s, "wake", SOCK_DGRAM, 0660, &s->wake_fd, err)) == MR_OK)
-		st = open_socket(s, "control", SOCK_SEQPACKET, 0600, &s->control_fd, err);
-	return st;
-}
-
-void
-mr_control_free(struct mr_sched *s)
-{
-	if (s->wake_fd >= 0) {
-		unlinkat(s->spool->dir_fd, "wake", 0);
-		close(s->wake_fd);
-	}
-	if (s->control_fd >= 0) {
-		unlinkat(s->spool->dir_fd, "control", 0);
-		close(s->control_fd);
-	}
-	for (size_t i = 0; i < MR_CONTROL_CLIENTS; i++)
-		if (s->client[i] >= 0)
-			close(s->client[i]);
-}
-
-void
-mr_control_wake(struct mr_sched *s)
-{
-	char id[MR_ID_MAX];
-
-	for (unsigned i = 0; i < WAKE_AT_ONCE; i++) {
-		ssize_t n = recv(s->wake_fd, id, sizeof id, 0);
-		struct mr_str word = { id, n > 0 ? (size_t)n : 0 };
-
-		if (n < 0)
-			return;
-		/* If the name is not in incoming/, loading it will say so, and that is all. */
-		if (mr_spool_is_id(word) && !mr_msg_find(s, word))
-			mr_msg_add(s, word, false, s->now_s);
-	}
+	mr_queue_socket_name(&s->spool, "control", &un);
+	unlinkat(s->spool.dir_fd, "control", 0);
+	s->control_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->control_fd < 0 || bind(s->control_fd, (struct sockaddr *)&un, sizeof un) < 0
+	    || fchmodat(s->spool.dir_fd, "control", 0660, 0) < 0 || listen(s->control_fd, 16) < 0)
+		return mr_err_sys(err, MR_TEMP, "%s/control", s->spool.path);
+	return MR_OK;
 }
 
 void
 mr_control_accept(struct mr_sched *s)
 {
-	int fd = accept4(s->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	s->client_fd = accept4(s->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
 
-	for (size_t i = 0; i < MR_CONTROL_CLIENTS && fd >= 0; i++)
-		if (s->client[i] < 0) {
-			s->client[i] = fd;
-			fd = -1;
-		}
-	if (fd >= 0) /* too many at a time */
-		close(fd);
+/* False: it could not be done, and *err says why. */
+static bool
+retry_one(struct mr_sched *s, struct mr_message *msg, struct mr_err *err)
+{
+	(void)err;
+	if (msg->at != MR_NOT_WAITING)
+		mr_messages_wait(&s->messages, msg, 0);
+	return true;
+}
+
+static bool
+delete_one(struct mr_sched *s, struct mr_message *msg, struct mr_err *err)
+{
+	enum mr_status st;
+
+	if (msg->active) { /* a delivery that has begun cannot be called back */
+		msg->is_deleted = true;
+		return true;
+	}
+	st = mr_queue_remove(&s->spool, msg->id, err);
+	if (st && st != MR_NOTFOUND)
+		return false;
+	MR_LOG(s->conf->log, MR_LOG_INFO, "deleted", { "id", mr_str(msg->id) });
+	mr_messages_remove(&s->messages, msg);
+	return true;
+}
+
+struct all {
+	struct mr_sched *sched;
+	bool (*one)(struct mr_sched *s, struct mr_message *msg, struct mr_err *err);
+	struct mr_err *err;
+	bool is_ok;
+	uint64_t n;
+};
+
+static void
+one_of_all(void *ctx, struct mr_message *msg)
+{
+	struct all *all = ctx;
+
+	if (all->one(all->sched, msg, all->err))
+		all->n++;
+	else
+		all->is_ok = false;
 }
 
 static void
-retry_one(struct mr_sched *s, struct mr_msg *m)
+carry_out(struct mr_sched *s, struct mr_str command, struct mr_buf *answer)
 {
-	struct mr_piece *piece;
+	struct mr_str verb = mr_str_word(&command), id = mr_str_word(&command);
+	bool (*one)(struct mr_sched *, struct mr_message *, struct mr_err *) =
+	    mr_str_is(verb, "retry")    ? retry_one
+	    : mr_str_is(verb, "delete") ? delete_one
+	                                : NULL;
+	struct mr_message *msg;
+	struct mr_err err;
+	uint64_t n = 0;
 
-	if (m->is_over)
-		return;
-	LIST_FOREACH(piece, &m->queued, msg_link)
-	mr_hops_retry(s, piece->hop);
-	if (m->running_n || !LIST_EMPTY(&m->queued))
-		return;
-	mr_msg_at(s, m, s->now_s);
-	if (m->has_log)
-		mr_record_set_next(s->spool, m->id, s->now_s, NULL);
-}
+	mr_err_set(&err, MR_PERM, "unknown command");
+	if (one == retry_one)
+		mr_pool_forget_down(&s->pool);
+	if (one && mr_str_is(id, "all")) {
+		struct all all = { .sched = s, .one = one, .err = &err, .is_ok = true };
 
-static size_t
-act_on_all(struct mr_sched *s, enum mr_ask ask)
-{
-	size_t n = 0;
-
-	if (ask == MR_ASK_RETRY) {
-		mr_hops_retry(s, NULL);
-		for (size_t i = 0; i < s->msg_n; i++) {
-			struct mr_msg *m = s->heap[i];
-
-			/* It can only move up, among those that were looked at. */
-			if (m->at_s > s->now_s && m->running_n == 0 && LIST_EMPTY(&m->queued)
-			    && !m->is_over)
-				mr_msg_at(s, m, s->now_s);
-			n++;
-		}
-		return n;
-	}
-	while (n < s->msg_n) {
-		struct mr_msg *m = s->heap[n];
-		size_t before = s->msg_n;
-
-		mr_msg_remove(s, m);
-		/* What a worker still has, or what cannot be removed, stays in the heap. */
-		if (s->msg_n == before)
-			n++;
-	}
-	return n;
-}
-
-static void
-answer(struct mr_sched *s, int fd, struct mr_str request)
-{
-	struct mr_str verb = mr_str_word(&request), what = mr_str_word(&request);
-	bool is_retry = mr_str_is(verb, mr_ask_word(MR_ASK_RETRY));
-	enum mr_ask ask = is_retry ? MR_ASK_RETRY : MR_ASK_DELETE;
-	bool is_all = mr_str_is(what, "all"), is_bad = false;
-	char text[MR_ASK_MAX];
-	struct mr_msg *m = NULL;
-	size_t n = 0;
-
-	if (!is_retry && !mr_str_is(verb, mr_ask_word(MR_ASK_DELETE)))
-		is_bad = true;
-	else if (is_all)
-		n = act_on_all(s, ask);
-	else if (mr_spool_is_id(what) && (m = mr_msg_find(s, what)) && !m->is_over) {
-		n = 1;
-		if (is_retry)
-			retry_one(s, m);
-		else
-			mr_msg_remove(s, m);
-	}
-	snprintf(text, sizeof text, "ok %zu", n);
-	mr_io_send_packet(fd,
-	    is_bad                  ? MR_STR("bad request")
-	        : n == 0 && !is_all ? MR_STR("none")
-	                            : mr_str(text),
-	    -1, NULL);
-	MR_LOG(
-	    s->log, MR_LOG_INFO, "control", { "do", verb }, { "what", what }, { "n", MR_NUM(n) });
+		mr_messages_each(&s->messages, one_of_all, &all);
+		n = all.n;
+		if (all.is_ok)
+			mr_buf_addf(answer, "ok %llu", (unsigned long long)n);
+	} else if (one && !(msg = mr_messages_find(&s->messages, id)))
+		mr_buf_adds(answer, "none");
+	else if (one && one(s, msg, &err))
+		mr_buf_adds(answer, "ok 1");
+	if (answer->n == 0)
+		mr_buf_addf(answer, "error %s", err.text);
 }
 
 void
-mr_control_client(struct mr_sched *s, size_t i)
+mr_control_answer(struct mr_sched *s)
 {
-	struct mr_buf request;
-	struct mr_err err;
+	struct mr_buf packet, answer;
 	int fd = -1;
 
-	mr_buf_init(&request, MR_ASK_MAX);
-	if (mr_io_recv_packet(s->client[i], &request, &fd, &err) == MR_OK)
-		answer(s, s->client[i], mr_buf_str(&request));
+	mr_buf_init(&packet, PACKET_MAX);
+	mr_buf_init(&answer, PACKET_MAX);
+	if (mr_io_recv_packet(s->client_fd, &packet, &fd, NULL) == MR_OK) {
+		carry_out(s, mr_buf_str(&packet), &answer);
+		mr_io_send_packet(s->client_fd, mr_buf_str(&answer), -1, NULL);
+	}
 	if (fd >= 0)
 		close(fd);
-	close(s->client[i]);
-	s->client[i] = -1;
-	mr_buf_free(&request);
+	mr_buf_free(&packet);
+	mr_buf_free(&answer);
+	close(s->client_fd);
+	s->client_fd = -1;
+}
+
+/* ---- the operator's side ------------------------------------------------------------------------------- */
+
+static enum mr_status
+parse_answer(struct mr_str s, uint64_t *n, struct mr_err *err)
+{
+	struct mr_str word = mr_str_word(&s);
+
+	if (mr_str_is(word, "ok") && mr_str_num(mr_str_trim(s), UINT64_MAX, n))
+		return MR_OK;
+	if (mr_str_is(word, "none"))
+		return MR_NOTFOUND;
+	return mr_err_set(err, MR_TEMP, "the scheduler says: %.*s", (int)s.n, s.p ? s.p : "");
+}
+
+/* Asks a running scheduler.  MR_USAGE: none runs. */
+static enum mr_status
+ask(const struct mr_spool *spool, const char *verb, const char *id, uint64_t *n, struct mr_err *err)
+{
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), fd = -1;
+	struct sockaddr_un un;
+	struct mr_buf b;
+	enum mr_status st;
+
+	mr_queue_socket_name(spool, "control", &un);
+	if (sock < 0)
+		return mr_err_sys(err, MR_TEMP, "socket");
+	if (connect(sock, (struct sockaddr *)&un, sizeof un) < 0) {
+		st = errno == ENOENT || errno == ECONNREFUSED ? MR_USAGE : MR_TEMP;
+		mr_err_sys(err, st, "%s/control", spool->path);
+		close(sock);
+		return st;
+	}
+	mr_buf_init(&b, PACKET_MAX);
+	mr_buf_addf(&b, "%s %s", verb, id);
+	st = mr_io_send_packet(sock, mr_buf_str(&b), -1, err);
+	if (st == MR_OK)
+		st = mr_io_recv_packet(sock, &b, &fd, err);
+	if (st == MR_OK)
+		st = parse_answer(mr_buf_str(&b), n, err);
+	else
+		mr_err_set(err, MR_TEMP, "the scheduler does not answer");
+	mr_buf_free(&b);
+	close(sock);
+	return st == MR_OK || st == MR_NOTFOUND ? st : MR_TEMP;
+}
+
+struct offline {
+	const struct mr_spool *spool;
+	bool is_delete;
+	uint64_t n;
+	enum mr_status st;
+	struct mr_err *err;
+};
+
+static void
+offline_one(void *ctx, struct mr_str id)
+{
+	struct offline *o = ctx;
+	char name[MR_ID_MAX];
+	enum mr_status st;
+
+	memcpy(name, id.p, id.n);
+	name[id.n] = '\0';
+	st = o->is_delete ? mr_queue_remove(o->spool, name, o->err)
+	                  : mr_record_set_next(o->spool, name, mr_clock_now_s(), o->err);
+	/* Without events it is due anyway. */
+	if (st == MR_NOTFOUND && !o->is_delete
+	    && (faccessat(o->spool->incoming_fd, name, F_OK, 0) == 0
+	        || faccessat(o->spool->deferred_fd, name, F_OK, 0) == 0))
+		st = MR_OK;
+	if (st == MR_OK)
+		o->n++;
+	else if (o->st == MR_OK)
+		o->st = st;
+}
+
+static enum mr_status
+act_offline(
+    const struct mr_spool *spool, const char *verb, const char *id, uint64_t *n, struct mr_err *err)
+{
+	struct offline o = { .spool = spool, .is_delete = strcmp(verb, "delete") == 0, .err = err };
+	enum mr_status st;
+	int lock;
+
+	if (mr_queue_lock(spool, &lock, err))
+		return MR_TEMP;
+	if (strcmp(id, "all") == 0) {
+		st = mr_queue_each(spool->deferred_fd, offline_one, &o, err);
+		if (st == MR_OK)
+			st = mr_queue_each(spool->incoming_fd, offline_one, &o, err);
+	} else {
+		offline_one(&o, mr_str(id));
+		st = MR_OK;
+	}
+	close(lock);
+	*n = o.n;
+	return st ? st : o.st;
+}
+
+enum mr_status
+mr_sched_command(
+    const char *path, const char *verb, const char *id, uint64_t *n, struct mr_err *err)
+{
+	struct mr_spool spool;
+	enum mr_status st;
+
+	*n = 0;
+	if (strcmp(id, "all") != 0 && !mr_spool_is_id(mr_str(id)))
+		return mr_err_set(err, MR_NOTFOUND, "'%s' is not a queue id", id);
+	if ((st = mr_spool_open(&spool, path, err)))
+		return st;
+	st = ask(&spool, verb, id, n, err);
+	if (st == MR_USAGE)
+		st = act_offline(&spool, verb, id, n, err);
+	if (st == MR_NOTFOUND)
+		mr_err_set(err, MR_NOTFOUND, "no message %s in the queue", id);
+	mr_spool_close(&spool);
+	return st;
 }

@@ -1,38 +1,33 @@
-/* sched.h - the scheduler: decides what is due, hands jobs to workers, keeps the books; mr-queue(8). */
+/* sched.h - the scheduler: what is due, who delivers it, what became of it; mr-queue run. */
 #ifndef MR_QUEUE_SCHED_H
 #define MR_QUEUE_SCHED_H
 
 #include "base/log.h"
 #include "queue/spool.h"
 
-/* Defaults and ranges of what an administrator may set. */
-#define MR_SCHED_WORKERS      20u
-#define MR_SCHED_WORKERS_MAX  500u
-#define MR_SCHED_PER_HOP      20u
-#define MR_SCHED_WAIT_FIRST_S (5 * 60)
-#define MR_SCHED_WAIT_MAX_S   (4 * 3600)
-#define MR_SCHED_LIFETIME_S   (5 * 86400)
+#define MR_QUEUE_ACTIVE_MAX 500u /* messages that are open at once */
+#define MR_QUEUE_STOP_S     10   /* how long SIGTERM lets deliveries go on */
 
 struct mr_sched_conf {
 	const struct mr_log *log;
-	struct mr_str host;  /* our name, for bounces */
-	const char *routes;  /* path of the routes table, or NULL */
-	char *const *worker; /* argv of a delivery worker (job.h), NULL at the end */
-	size_t workers_max;  /* workers in all */
-	size_t per_hop_max;  /* jobs for one next hop at a time */
-	int64_t
-	    wait_first_s; /* after the first try; a message waits as long as it is old, from ... */
-	int64_t wait_max_s; /* ... wait_first_s to wait_max_s */
-	int64_t lifetime_s; /* then a message is given up */
-	int stop_fd;        /* when this is readable: take no more jobs, end soon */
+	const char *spool;
+	const char *host;      /* our name, for bounces */
+	const char *routes;    /* path of the table, or NULL */
+	char *const *remote;   /* the worker's command */
+	uint64_t workers;      /* at once */
+	uint64_t per_dest;     /* at once for one next hop */
+	uint64_t first_wait_s; /* before the second try; doubles with each ... */
+	uint64_t max_wait_s;   /* ... up to this */
+	uint64_t lifetime_s;   /* then what is undone has failed */
 };
 
-/* The lock that only one scheduler, or one command in its place, may hold.  *fd is the caller's;
- * closing it gives the lock back.  MR_NOTFOUND: somebody else has it. */
-enum mr_status mr_sched_lock(const struct mr_spool *spool, int *fd, struct mr_err *err);
+/* Runs in the foreground until SIGTERM or SIGINT.  MR_OK; MR_PERM: another scheduler has the spool;
+ * MR_TEMP: it cannot start. */
+enum mr_status mr_sched_run(const struct mr_sched_conf *conf, struct mr_err *err);
 
-/* Runs until stop_fd says so.  The caller holds the lock.  MR_TEMP or MR_USAGE: could not start. */
-enum mr_status
-mr_sched_run(struct mr_spool *spool, const struct mr_sched_conf *conf, struct mr_err *err);
+/* An operator's command, "retry" or "delete", for an id or "all": asks the scheduler that has the
+ * spool, or takes its lock and does it.  *n: how many messages it met.  MR_NOTFOUND: no such id. */
+enum mr_status mr_sched_command(
+    const char *spool, const char *verb, const char *id, uint64_t *n, struct mr_err *err);
 
 #endif
