@@ -306,11 +306,11 @@ mr_pool_dispatch(struct mr_pool *p)
 /* ---- answers ------------------------------------------------------------------------------------- */
 
 static void
-mark_down(struct mr_dest *d, const struct mr_err *said)
+mark_down(const struct mr_pool *p, struct mr_dest *d, const struct mr_err *said)
 {
 	mr_err_set(
 	    &d->down_why, MR_TEMP, "not tried, the next hop was down a moment ago: %s", said->text);
-	d->down_until_ms = mr_clock_mono_ms() + MR_POOL_DOWN_S * 1000;
+	d->down_until_ms = mr_clock_mono_ms() + (int64_t)p->conf.down_s * 1000;
 }
 
 /* One packet of a worker.  False: the worker is of no use any more. */
@@ -338,7 +338,7 @@ take_packet(struct mr_pool *p, struct mr_worker *w)
 		return true;
 	}
 	if (r.host_down)
-		mark_down(w->last, &w->said);
+		mark_down(p, w->last, &w->said);
 	else
 		w->last->down_until_ms = 0;
 	end_task(p, w,

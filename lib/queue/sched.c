@@ -325,6 +325,8 @@ mr_sched_run(const struct mr_sched_conf *conf, struct mr_err *err)
 		.argv = conf->remote,
 		.workers_max = conf->workers,
 		.per_dest_max = conf->per_dest,
+		.down_s = conf->first_wait_s / 2 < MR_QUEUE_DOWN_S ? conf->first_wait_s / 2
+		                                                   : MR_QUEUE_DOWN_S,
 		.ctx = &s,
 		.result = mr_attempt_result,
 		.end = mr_attempt_end };

@@ -6,7 +6,9 @@
 #include "queue/spool.h"
 
 #define MR_QUEUE_ACTIVE_MAX 500u /* messages that are open at once */
-#define MR_QUEUE_STOP_S     10   /* how long SIGTERM lets deliveries go on */
+#define MR_QUEUE_DOWN_S \
+	60 /* a next hop that is down is left alone so long, or for half of first_wait_s */
+#define MR_QUEUE_STOP_S 10 /* how long SIGTERM lets deliveries go on */
 
 struct mr_sched_conf {
 	const struct mr_log *log;
