@@ -203,8 +203,7 @@ bounce(struct mr_sched *s, struct mr_message *msg)
 			MR_LOG(s->conf->log, MR_LOG_WARN, "double-bounce",
 			    { "id", mr_str(msg->id) }, { "rcpt", r->event.addr },
 			    { "what", MR_STR("dropped, nobody to tell") });
-		else if (failed
-		    && !mr_str_caseis(mr_attrs_get(&rcpt_of(a, i)->attrs, "dsn_notify"), "NEVER"))
+		else if (failed && mr_dsn_is_wanted(&a->file, i))
 			failed[failed_n++] = r->event;
 	}
 	if (failed_n == 0 && (failed || !has_sender))
