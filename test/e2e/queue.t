@@ -77,7 +77,7 @@ mr-queue delete all >/dev/null
 ok "delete all" is_empty
 
 # ---- delivery ----
-serve 'rcpt/b2@ 550 5.1.1 no such user' 'rcpt@1/later@ 451 4.2.1 come \x1b[2J later'
+serve 'rcpt/b2@ 550 5.1.1 no such user' 'rcpt@1-4/later@ 451 4.2.1 come \x1b[2J later'
 printf '* %s:%s\nlocal.example local\n' "$HOST" "$PORT" >"$ROUTES"
 add a@a.example b@b.example
 run

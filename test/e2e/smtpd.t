@@ -36,7 +36,7 @@ for arg in sys.argv[at + 1:]:
     try:
         p.stdin.write(data); p.stdin.flush()
     except BrokenPipeError:
-        print("closed"); break
+        reply(); break
     if wait:
         for _ in range(waiting): reply()
         waiting = 1
