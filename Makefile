@@ -124,7 +124,7 @@ fuzz:
 		clang -fsanitize=fuzzer,address,undefined -o $(B)-fuzz/$$t $(B)-fuzz/test/fuzz/$$t.o \
 			$(B)-fuzz/libmr.a $(LIBS) && \
 		echo "== $$t" && $(B)-fuzz/$$t -max_total_time=$(FUZZ_S) -timeout=10 -print_final_stats=0 \
-			-verbosity=0 $(B)-fuzz/corpus/$$t test/fuzz/seed/$$t || exit 1; done
+			-artifact_prefix=$(B)-fuzz/$$t- -verbosity=0 $(B)-fuzz/corpus/$$t test/fuzz/seed/$$t || exit 1; done
 
 $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	@mkdir -p $(@D)

@@ -29,28 +29,37 @@ mr_io_wait(int fd, short events, int64_t deadline_ms, struct mr_err *err)
 	}
 }
 
+/* A write that does not wait, where there is a deadline. */
+static ssize_t
+write_some(int fd, struct mr_str s, int64_t deadline_ms)
+{
+	ssize_t n;
+
+	if (deadline_ms == MR_NO_DEADLINE)
+		return write(fd, s.p, s.n);
+	n = send(fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n >= 0 || errno != ENOTSOCK)
+		return n;
+	/* A pipe that is ready takes so much; one that is not must be asked first. */
+	if (poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(fd, s.p, s.n < PIPE_BUF ? s.n : PIPE_BUF);
+}
+
 enum mr_status
 mr_io_write_by(int fd, struct mr_str s, int64_t deadline_ms, struct mr_err *err)
 {
 	while (s.n) {
-		ssize_t n;
+		ssize_t n = write_some(fd, s, deadline_ms);
 
-		if (deadline_ms != MR_NO_DEADLINE) {
-			enum mr_status st = mr_io_wait(fd, POLLOUT, deadline_ms, err);
-
-			if (st)
-				return st;
-			n = send(fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-			if (n < 0 && errno == ENOTSOCK) /* a pipe that is ready takes so much */
-				n = write(fd, s.p, s.n < PIPE_BUF ? s.n : PIPE_BUF);
-		} else {
-			n = write(fd, s.p, s.n);
-		}
 		if (n >= 0)
 			s = mr_str_from(s, (size_t)n);
-		else if (errno == EAGAIN && mr_io_wait(fd, POLLOUT, deadline_ms, err))
-			return MR_TEMP;
-		else if (errno != EINTR && errno != EAGAIN)
+		else if (errno == EAGAIN) {
+			if (mr_io_wait(fd, POLLOUT, deadline_ms, err))
+				return MR_TEMP;
+		} else if (errno != EINTR)
 			return mr_err_sys(err, MR_TEMP, "write");
 	}
 	return MR_OK;

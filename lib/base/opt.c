@@ -45,6 +45,32 @@ mr_opt_next(struct mr_opt *o, struct mr_err *err)
 	return c;
 }
 
+enum mr_status
+mr_opt_shorten(
+    char **argv, const struct mr_opt_name *names, struct mr_arena *arena, struct mr_err *err)
+{
+	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+		const struct mr_opt_name *n = names;
+		struct mr_str word = mr_str(*argv), name, value, new;
+		ptrdiff_t eq;
+
+		if (!mr_str_starts(word, "--"))
+			continue;
+		eq = mr_str_chr(word, '=');
+		name = (struct mr_str){ word.p + 2, (eq < 0 ? word.n : (size_t)eq) - 2 };
+		value = eq < 0 ? MR_STR("") : mr_str_from(word, (size_t)eq + 1);
+		while (n->name && !mr_str_is(name, n->name))
+			n++;
+		if (!n->name)
+			return mr_err_set(err, MR_USAGE, "unknown option %s", *argv);
+		new = mr_arena_fmt(arena, "-%c%.*s", n->letter, (int)value.n, value.p);
+		if (!new.p)
+			return mr_err_set(err, MR_TEMP, "out of memory");
+		memcpy(argv, &new.p, sizeof *argv); /* argv's words are not const, ours are ours */
+	}
+	return MR_OK;
+}
+
 struct unit {
 	char letter;
 	uint64_t factor;

@@ -2,8 +2,8 @@
 #ifndef MR_BASE_OPT_H
 #define MR_BASE_OPT_H
 
+#include "base/arena.h"
 #include "base/err.h"
-#include "base/str.h"
 
 /* Usage:
  *	struct mr_opt o = { .argc = argc, .argv = argv, .letters = "lnT:" };
@@ -21,6 +21,17 @@ struct mr_opt {
 /* The next letter; 0 when the options end; -1 and a reason for an unknown letter or a missing
  * argument. */
 int mr_opt_next(struct mr_opt *o, struct mr_err *err);
+
+/* Long names for tools that people type. */
+struct mr_opt_name {
+	const char *name; /* "json"; NULL at the end of a list */
+	char letter;
+};
+
+/* Makes "--name" and "--name=value" in argv the short forms "-x" and "-xvalue", up to "--"; new words
+ * live in `arena`.  MR_USAGE: an unknown name. */
+enum mr_status mr_opt_shorten(
+    char **argv, const struct mr_opt_name *names, struct mr_arena *arena, struct mr_err *err);
 
 /* A number in lo..hi, else MR_USAGE with the option's letter in the reason. */
 enum mr_status mr_opt_num(

@@ -162,3 +162,20 @@ mr_str_is_line(struct mr_str a)
 			return false;
 	return true;
 }
+
+size_t
+mr_utf8_len(struct mr_str s)
+{
+	const unsigned char *u = (const unsigned char *)s.p;
+	size_t n = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
+
+	if (u[0] < 0xc2 || u[0] > 0xf4 || s.n < n)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f)
+	    || (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
+		return 0;
+	return n;
+}

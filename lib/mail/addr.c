@@ -14,31 +14,13 @@ is_atext(unsigned char c)
 	    || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-/* Length of the well-formed UTF-8 sequence (RFC 3629) of 2 to 4 bytes at the start of s, or 0. */
-static size_t
-utf8_len(struct mr_str s)
-{
-	const unsigned char *u = (const unsigned char *)s.p;
-	size_t n = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
-
-	if (u[0] < 0xc2 || u[0] > 0xf4 || s.n < n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((u[i] & 0xc0) != 0x80)
-			return 0;
-	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f)
-	    || (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* Length of one character that may stand in an unquoted local part or a U-label; 0 if none. */
 static size_t
 char_len(struct mr_str s, bool (*is_ascii_ok)(unsigned char))
 {
 	unsigned char c = (unsigned char)s.p[0];
 
-	return c >= 0x80 ? utf8_len(s) : is_ascii_ok(c) ? 1 : 0;
+	return c >= 0x80 ? mr_utf8_len(s) : is_ascii_ok(c) ? 1 : 0;
 }
 
 static bool
@@ -135,7 +117,7 @@ quoted_string(struct mr_str s, char *out, size_t *out_n)
 		if (s.p[i] == '\\' && i + 1 < s.n)
 			at = mr_str_from(s, ++i);
 		c = (unsigned char)at.p[0];
-		if (c < ' ' || c == 0x7f || (c >= 0x80 && !(len = utf8_len(at))))
+		if (c < ' ' || c == 0x7f || (c >= 0x80 && !(len = mr_utf8_len(at))))
 			return 0;
 		memcpy(out + n, at.p, len);
 		n += len;

@@ -19,7 +19,7 @@ reply_words(struct mr_arena *arena, struct mr_str s)
 
 	s = mr_str_trim(s);
 	if (s.n > MR_REPLY_MAX)
-		s.n = MR_REPLY_MAX;
+		s = mr_str_trim((struct mr_str){ s.p, MR_REPLY_MAX });
 	if (!(p = mr_arena_alloc(arena, s.n + 1)))
 		return (struct mr_str){ NULL, 0 };
 	for (size_t i = 0; i < s.n; i++)

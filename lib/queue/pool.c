@@ -21,7 +21,7 @@ struct mr_dest {
 	struct mr_task *first, **last; /* waiting */
 	size_t busy_n;                 /* workers at it */
 	int64_t down_until_ms;
-	char *down_why;
+	struct mr_err down_why;
 	char nexthop[];
 };
 
@@ -30,6 +30,7 @@ struct mr_worker {
 	int sock;
 	struct mr_task *task; /* or NULL: idle */
 	struct mr_dest *last; /* may have a connection to it */
+	struct mr_err said;   /* the words of its newest result */
 };
 
 enum mr_status
@@ -46,13 +47,6 @@ mr_pool_open(struct mr_pool *p, const struct mr_pool_conf *conf, struct mr_err *
 	return mr_err_set(err, MR_TEMP, "out of memory");
 }
 
-static void
-free_dest(struct mr_dest *d)
-{
-	free(d->down_why);
-	free(d);
-}
-
 void
 mr_pool_close(struct mr_pool *p)
 {
@@ -65,7 +59,7 @@ mr_pool_close(struct mr_pool *p)
 		while (p->dest[b]) {
 			struct mr_dest *next = p->dest[b]->next;
 
-			free_dest(p->dest[b]);
+			free(p->dest[b]);
 			p->dest[b] = next;
 		}
 	free(p->worker);
@@ -108,7 +102,7 @@ get_dest(struct mr_pool *p, struct mr_str nexthop)
 		if (!d->first && !d->busy_n && d->down_until_ms < now
 		    && !is_known_to_worker(p, d)) {
 			*link = d->next;
-			free_dest(d);
+			free(d);
 		} else
 			link = &d->next;
 	}
@@ -266,7 +260,7 @@ static void
 drain_down(struct mr_pool *p, struct mr_dest *d)
 {
 	while (d->first)
-		p->conf.end(p->conf.ctx, take_task(d), d->down_why);
+		p->conf.end(p->conf.ctx, take_task(d), d->down_why.text);
 }
 
 /* Gives out tasks of one next hop.  False: no worker is left for anybody. */
@@ -312,19 +306,11 @@ mr_pool_dispatch(struct mr_pool *p)
 /* ---- answers ------------------------------------------------------------------------------------- */
 
 static void
-mark_down(struct mr_dest *d, const struct mr_task *t, struct mr_str reply)
+mark_down(const struct mr_pool *p, struct mr_dest *d, const struct mr_err *said)
 {
-	char *why = malloc(reply.n + 64);
-
-	if (!why)
-		return;
-	memcpy(why, "not tried, the next hop was down a moment ago: ", 47);
-	memcpy(why + 47, reply.p, reply.n);
-	why[47 + reply.n] = '\0';
-	free(d->down_why);
-	d->down_why = why;
-	d->down_until_ms = mr_clock_mono_ms() + MR_POOL_DOWN_S * 1000;
-	(void)t;
+	mr_err_set(
+	    &d->down_why, MR_TEMP, "not tried, the next hop was down a moment ago: %s", said->text);
+	d->down_until_ms = mr_clock_mono_ms() + (int64_t)p->conf.down_s * 1000;
 }
 
 /* One packet of a worker.  False: the worker is of no use any more. */
@@ -347,11 +333,12 @@ take_packet(struct mr_pool *p, struct mr_worker *w)
 			return false;
 		w->task->is_answered[r.rcpt] = true;
 		w->task->answered_n++;
+		mr_err_set(&w->said, MR_TEMP, "%.*s", (int)r.reply.n, r.reply.p);
 		p->conf.result(p->conf.ctx, w->task, &r);
 		return true;
 	}
 	if (r.host_down)
-		mark_down(w->last, w->task, r.reply);
+		mark_down(p, w->last, &w->said);
 	else
 		w->last->down_until_ms = 0;
 	end_task(p, w,

@@ -10,7 +10,6 @@
 #include <sys/types.h>
 
 #define MR_POOL_WORKERS_MAX 1000u
-#define MR_POOL_DOWN_S      60   /* a next hop that could not be reached is left alone that long */
 #define MR_POOL_START_MS    1000 /* a worker that died is not replaced at once */
 
 struct mr_dest;
@@ -34,6 +33,7 @@ struct mr_pool_conf {
 	char *const *argv;   /* the worker's command */
 	size_t workers_max;  /* at once */
 	size_t per_dest_max; /* at once for one next hop */
+	uint64_t down_s;     /* a next hop that could not be reached is left alone that long */
 	void *ctx;
 	/* A recipient's result. */
 	void (*result)(void *ctx, struct mr_task *task, const struct mr_job_result *result);

@@ -383,17 +383,26 @@ take_hex(struct mr_str *s, uint32_t *out)
 		v = v << 4 | (uint32_t)d;
 	}
 	*out = v;
-	*s = mr_str_from(*s, 9);
+	*s = mr_str_from(*s, 8);
 	return true;
+}
+
+static bool
+take_blank(struct mr_str *s)
+{
+	bool is_blank = s->p[0] == ' ';
+
+	*s = mr_str_from(*s, 1);
+	return is_blank;
 }
 
 static bool
 take_num(struct mr_str *s, size_t width, uint64_t max, uint64_t *out)
 {
-	bool is_num = mr_str_num((struct mr_str){ s->p, width }, max, out) && s->p[width] == ' ';
+	bool is_num = mr_str_num((struct mr_str){ s->p, width }, max, out);
 
-	*s = mr_str_from(*s, width + 1);
-	return is_num;
+	*s = mr_str_from(*s, width);
+	return is_num && take_blank(s);
 }
 
 /* `t`: the last TRAILER_LEN bytes of a file of `size` bytes; *crc: of front fields and record. */
@@ -411,8 +420,8 @@ parse_trailer(
 	if (!take_num(&rest, 20, INT64_MAX, &file->message_len)
 	    || !take_num(&rest, 10, MR_SPOOL_FRONT_MAX, &file->front_len)
 	    || !take_num(&rest, 10, MR_ENV_MAX, &file->record_len)
-	    || !take_hex(&rest, &file->message_crc) || !take_hex(&rest, crc)
-	    || !take_hex(&rest, &own)
+	    || !take_hex(&rest, &file->message_crc) || !take_blank(&rest) || !take_hex(&rest, crc)
+	    || !take_blank(&rest) || !take_hex(&rest, &own)
 	    || own != mr_crc32(0, (struct mr_str){ t.p, TRAILER_LEN - CRC_LEN }))
 		return mr_err_set(err, MR_PERM, "damaged trailer");
 	file->front_off = file->message_len;

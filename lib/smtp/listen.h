@@ -1,4 +1,5 @@
-/* listen.h - the listener: opens once, forks a child without exec for each connection. */
+/* listen.h - the listener: opens once, forks children without exec; a child serves one connection at a
+ * time, and some of them one after the other (fork and exit cost more than a message). */
 #ifndef MR_SMTP_LISTEN_H
 #define MR_SMTP_LISTEN_H
 

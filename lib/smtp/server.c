@@ -57,6 +57,7 @@ const struct mr_smtpd_limit mr_smtpd_limits[] = {
 	{ "rate", "bytes a second that a message must reach", LIMIT(rate), 50, 0, 1u << 30 },
 	{ "connections", "connections at once", LIMIT(connections), 200, 1, 100000 },
 	{ "per-client", "connections at once of one client", LIMIT(per_client), 20, 1, 100000 },
+	{ "reuse", "connections that one child serves", LIMIT(reuse), 100, 1, 1000000 },
 	{ NULL, NULL, 0, 0, 0, 0 },
 };
 

@@ -18,6 +18,7 @@ struct mr_smtpd_limit_values {
 	uint64_t rate;     /* bytes per second that DATA must reach after MR_SMTPD_RATE_AFTER_S */
 	uint64_t connections; /* listener: at once */
 	uint64_t per_client;  /* listener: at once from one address */
+	uint64_t reuse;       /* listener: connections that one child serves, one after the other */
 };
 #define MR_SMTPD_RATE_AFTER_S 60
 

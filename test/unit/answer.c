@@ -57,6 +57,11 @@ says(void)
 	big[sizeof big - 1] = '\0';
 	mr_answer_say(&a, MR_DEFER, "%s", big);
 	ok(a.text.n == MR_REPLY_MAX, "cut at MR_REPLY_MAX");
+	memset(big + 3, ' ', sizeof big - 5);
+	mr_answer_init(&a, &arena);
+	ok(mr_answer_from_policy(&a, mr_arena_fmt(&arena, "DEFER %s", big), &err) == MR_OK
+	        && mr_str_is(a.text, "xxx"),
+	    "without the blanks that the cut lays bare");
 
 	mr_answer_init(&a, &arena);
 	a.headers = MR_STR("A: b\r\n c\r\nD: e\r\n");

@@ -1,0 +1,54 @@
+/* state.h - what the parts of the scheduler share: sched.c (the loop), attempt.c (one try of one
+ * message), control.c (operators).  Not for others. */
+#ifndef MR_QUEUE_STATE_H
+#define MR_QUEUE_STATE_H
+
+#include "base/watch.h"
+#include "queue/messages.h"
+#include "queue/pool.h"
+#include "queue/sched.h"
+#include "table/routes.h"
+
+#define MR_QUEUE_FAULT_WAIT_S \
+	60 /* a message that a fault of ours keeps from being tried waits so long */
+
+struct mr_sched {
+	const struct mr_sched_conf *conf;
+	struct mr_spool spool;
+	struct mr_messages messages;
+	struct mr_pool pool;
+	struct mr_table *routes;
+	struct mr_watch watch; /* of the routes */
+	size_t active_n;
+	bool is_stopping;
+	int lock_fd, wake_fd, control_fd, client_fd, signal_fd; /* -1: none */
+};
+
+/* Opens the message, plans who is to deliver it, and queues that.  All callbacks come later, except
+ * that a message that needs no delivery is finished at once. */
+void mr_attempt_begin(struct mr_sched *s, struct mr_message *msg);
+
+/* The pool's callbacks; ctx is the mr_sched. */
+void mr_attempt_result(void *ctx, struct mr_task *task, const struct mr_job_result *result);
+void mr_attempt_end(void *ctx, struct mr_task *task, const char *why);
+
+/* Removes a message's files.  MR_NOTFOUND: there was none. */
+enum mr_status mr_queue_remove(const struct mr_spool *spool, const char *id, struct mr_err *err);
+
+/* The address of a socket in the spool, however long its path is. */
+struct sockaddr_un;
+void mr_queue_socket_name(const struct mr_spool *spool, const char *name, struct sockaddr_un *un);
+
+/* Takes DIR/lock.  MR_PERM: another has it. */
+enum mr_status mr_queue_lock(const struct mr_spool *spool, int *fd, struct mr_err *err);
+
+/* DIR/control: listens; takes a connection; answers its command. */
+enum mr_status mr_control_open(struct mr_sched *s, struct mr_err *err);
+void mr_control_accept(struct mr_sched *s);
+void mr_control_answer(struct mr_sched *s);
+
+/* Calls fn for each message id in a folder of the spool. */
+enum mr_status mr_queue_each(
+    int folder_fd, void (*fn)(void *ctx, struct mr_str id), void *ctx, struct mr_err *err);
+
+#endif
