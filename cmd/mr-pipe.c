@@ -106,7 +106,8 @@ check(const struct mr_pipeline *pl, const char *path, enum mr_status st, const s
 		code = MR_DEFER;
 	}
 	if (code == MR_DUNNO)
-		mr_buf_addf(&out, "%s: %zu stages, no error\n", path, pl->n);
+		mr_buf_addf(
+		    &out, "%s: %zu stage%s, no error\n", path, pl->n, pl->n == 1 ? "" : "s");
 	mr_io_write(1, mr_buf_str(&out), NULL);
 	mr_buf_free(&out);
 	return code;
