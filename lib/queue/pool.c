@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,6 +34,18 @@ struct mr_worker {
 	struct mr_err said;   /* the words of its newest result */
 };
 
+/* Its group goes, whatever it is doing; returns what waitpid(2) says. */
+static int
+kill_worker(const struct mr_worker *w)
+{
+	int status = 0;
+
+	kill(-w->pid, SIGKILL);
+	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
 enum mr_status
 mr_pool_open(struct mr_pool *p, const struct mr_pool_conf *conf, struct mr_err *err)
 {
@@ -50,11 +63,11 @@ mr_pool_open(struct mr_pool *p, const struct mr_pool_conf *conf, struct mr_err *
 void
 mr_pool_close(struct mr_pool *p)
 {
-	for (size_t i = 0; i < p->worker_n; i++)
+	for (size_t i = 0; i < p->worker_n; i++) {
 		close(p->worker[i].sock);
-	for (size_t i = 0; i < p->worker_n; i++)
-		while (waitpid(p->worker[i].pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		if (p->worker[i].task)
+			kill_worker(&p->worker[i]);
+	}
 	for (size_t b = 0; p->dest && b < DEST_BUCKETS; b++)
 		while (p->dest[b]) {
 			struct mr_dest *next = p->dest[b]->next;
@@ -227,11 +240,10 @@ end_task(struct mr_pool *p, struct mr_worker *w, const char *why)
 static void
 lose_worker(struct mr_pool *p, struct mr_worker *w)
 {
-	int status = 0;
+	int status;
 
 	close(w->sock);
-	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	status = kill_worker(w);
 	MR_LOG(p->conf.log, MR_LOG_FAULT, "worker", { "pid", MR_NUM(w->pid) },
 	    { "signal", MR_NUM(WIFSIGNALED(status) ? WTERMSIG(status) : 0) },
 	    { "code", MR_NUM(WIFEXITED(status) ? WEXITSTATUS(status) : -1) });

@@ -55,7 +55,8 @@ struct mr_pool {
 
 enum mr_status mr_pool_open(struct mr_pool *p, const struct mr_pool_conf *conf, struct mr_err *err);
 
-/* Ends all workers: they see the end of their input.  Tasks are not given back. */
+/* Ends all workers: the idle ones see the end of their input, the others are killed.  Tasks are not
+ * given back. */
 void mr_pool_close(struct mr_pool *p);
 
 /* Queues a task for a next hop ("host:port ...", "mx:domain"). */
