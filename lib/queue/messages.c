@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS       16384u
-#define UNWRITTEN_MAX (1u << 20) /* bytes of events that wait for room on disk, for one message */
+#define BUCKETS 16384u
+/* Bytes of events that wait for room on disk, for one message: some tries of MR_ENV_RCPT_MAX recipients. */
+#define UNWRITTEN_MAX (64u << 20)
 
 enum mr_status
 mr_messages_init(struct mr_messages *m, struct mr_err *err)
