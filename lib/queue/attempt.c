@@ -432,7 +432,7 @@ out:
 	return st;
 }
 
-static void
+static struct plan
 make_plan(struct mr_sched *s, struct mr_message *msg)
 {
 	struct mr_active *a = msg->active;
@@ -451,11 +451,40 @@ make_plan(struct mr_sched *s, struct mr_message *msg)
 		else
 			g->rcpt[g->n++] = i;
 	}
-	for (size_t k = 0; k < plan.n; k++)
-		for (size_t from = 0; from < plan.group[k].n; from += MR_JOB_RCPT_MAX) {
-			size_t left = plan.group[k].n - from;
+	return plan;
+}
 
-			make_task(s, msg, &plan.group[k], from,
+/* True if the message stays outside: all its next hops have a crowd before them. */
+static bool
+stay_outside(struct mr_sched *s, struct mr_message *msg, const struct plan *plan)
+{
+	for (size_t k = 0; k < plan->n; k++)
+		if (!mr_pool_is_crowded(&s->pool, plan->group[k].nexthop))
+			return false;
+	for (size_t i = 0; i < msg->active->record.rcpt_n; i++)
+		if (msg->active->result[i].is_there) /* that is to be written first */
+			return false;
+	return plan->n
+	    && mr_pool_stay_outside(&s->pool, &msg->outsider, plan->group[0].nexthop, NULL)
+	    == MR_OK;
+}
+
+void
+mr_attempt_room(void *ctx, struct mr_outsider *outsider)
+{
+	struct mr_sched *s = ctx;
+
+	mr_messages_wait(&s->messages, outsider->msg, 0);
+}
+
+static void
+make_tasks(struct mr_sched *s, struct mr_message *msg, const struct plan *plan)
+{
+	for (size_t k = 0; k < plan->n; k++)
+		for (size_t from = 0; from < plan->group[k].n; from += MR_JOB_RCPT_MAX) {
+			size_t left = plan->group[k].n - from;
+
+			make_task(s, msg, &plan->group[k], from,
 			    left < MR_JOB_RCPT_MAX ? left : MR_JOB_RCPT_MAX);
 		}
 }
@@ -524,7 +553,13 @@ mr_attempt_begin(struct mr_sched *s, struct mr_message *msg)
 	mr_arena_init(&msg->active->arena, ATTEMPT_MEMORY_MAX);
 	st = open_message(s, msg, &err);
 	if (st == MR_OK) {
-		make_plan(s, msg);
+		struct plan plan = make_plan(s, msg);
+
+		if (stay_outside(s, msg, &plan)) {
+			close_active(s, msg);
+			return;
+		}
+		make_tasks(s, msg, &plan);
 		if (msg->active->task_n == 0)
 			finish(s, msg);
 		return;

@@ -138,6 +138,7 @@ mr_messages_add(struct mr_messages *m, struct mr_str id, int64_t due_s)
 	memcpy(msg->id, id.p, id.n);
 	mr_buf_init(&msg->unwritten, UNWRITTEN_MAX);
 	msg->at = MR_NOT_WAITING;
+	msg->outsider.msg = msg;
 	msg->next = *at;
 	*at = msg;
 	m->n++;
@@ -169,6 +170,7 @@ mr_messages_remove(struct mr_messages *m, struct mr_message *msg)
 
 	if (msg->at != MR_NOT_WAITING)
 		unheap(m, msg);
+	mr_pool_leave(&msg->outsider);
 	while (*link != msg)
 		link = &(*link)->next;
 	*link = msg->next;

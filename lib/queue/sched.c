@@ -332,7 +332,8 @@ mr_sched_run(const struct mr_sched_conf *conf, struct mr_err *err)
 		                                                   : MR_QUEUE_DOWN_S,
 		.ctx = &s,
 		.result = mr_attempt_result,
-		.end = mr_attempt_end };
+		.end = mr_attempt_end,
+		.room = mr_attempt_room };
 	const char *writable[] = { conf->spool, NULL };
 	struct pollfd *fds = calloc(FIXED_FDS + conf->workers, sizeof *fds);
 	enum mr_status st;

@@ -252,6 +252,22 @@ ok "and the message stays" test -e "$S/incoming/$ID" -o -e "$S/deferred/$ID"
 kill -KILL $WORKERS 2>/dev/null
 mr-queue delete all >/dev/null
 
+# ---- a crowd before a slow next hop: more than are open at once ----
+serve 'dot hang'
+printf 'slow.example %s:%s\n* 127.0.0.1:%s\n' "$HOST" "$PORT" "$DOWN" >"$ROUTES"
+i=0
+while [ $i -lt 520 ]; do
+	i=$((i + 1))
+	mr-queue add -f a@a.example -r b@slow.example </dev/null >/dev/null
+done
+run -c 3
+wait_for 60 sh -c "[ \$(ls '$D' | grep -c 'conn-.*in') = 3 ]"
+add a@a.example b@quick.example
+ok "others pass by" wait_for 60 logged 'event=delivered .*rcpt=b@quick.example'
+like "delete all, those before the door, too" "$(mr-queue delete all)" '^520 messages deleted'
+stop "$RUN"
+mr-queue delete all >/dev/null # what was being delivered
+
 # 60 messages to two recipients each; the scheduler is killed again and again.
 printf '* 127.0.0.1:%s\n' "$DOWN" >"$ROUTES"
 rm -f "$T_DIR"/sink.*.*
