@@ -13,6 +13,7 @@
 #define CASE_MEMORY_MAX (32u << 20)
 #define MESSAGE_MAX     (1ull << 30) /* mr-qmail-queue: bytes of a message; the front end limits */
 #define DEFAULT_SPOOL   "/var/spool/mr"
+#define QQ_TEMPORARY    71 /* mr-qmail-queue: exit code of a fault before there is a job */
 
 static const char usage_text[] =
     "usage: mr-pipe -t [-x] SPEC                       check the spec\n"
@@ -171,7 +172,7 @@ known_from_environment(struct mr_env *env, struct mr_err *err)
 }
 
 static int
-qmail_queue(struct options *o)
+qmail_queue(struct options *o, bool has_input)
 {
 	const char *spool = getenv("MR_SPOOL");
 	struct mr_qmail_job job = { .message_fd = 0,
@@ -182,8 +183,14 @@ qmail_queue(struct options *o)
 		.message_max = MESSAGE_MAX };
 	struct mr_pipeline pl;
 	struct mr_err err;
-	int code = 71; /* temporary */
+	int code = QQ_TEMPORARY;
 
+	if (!has_input) {
+		mr_err_set(
+		    &err, MR_TEMP, "descriptor 0 or 1 is closed: no message, or no envelope");
+		fault(o->pipe.log, &err);
+		return code;
+	}
 	if (mr_pipeline_open(&pl, getenv("MR_PIPELINE"), &o->pipe, &err)
 	    || known_from_environment(&o->env, &err))
 		fault(o->pipe.log, &err);
@@ -226,6 +233,7 @@ main(int argc, char **argv)
 	struct mr_host host;
 	struct mr_arena arena;
 	struct mr_err err;
+	bool has_input = fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0;
 	struct options o = { .pipe = { .log = &log, .bin_dir = host.bin_dir, .host = host.name } };
 	enum mr_status st = MR_OK;
 	int c;
@@ -238,7 +246,7 @@ main(int argc, char **argv)
 	if (mr_io_std_fds(&err) || mr_host_read(&host, &err))
 		return fault(&log, &err);
 	if (is_qmail_queue)
-		return qmail_queue(&o);
+		return qmail_queue(&o, has_input);
 	while (st == MR_OK && (c = mr_opt_next(&opt, &err)) > 0)
 		st = take_option(&o, c, opt.arg, &err);
 	if (st == MR_OK && c == 0 && argc - opt.at == 1)

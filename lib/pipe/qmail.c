@@ -198,6 +198,7 @@ mr_qmail_queue(struct mr_pipeline *pl, const struct mr_qmail_job *job)
 		code = fail(pl, id, QQ_WRITE, "spool", err.text);
 	else {
 		code = accept_message(&run, job, &spool, &msg, id);
+		mr_run_end(&run);
 		mr_spool_abort(&msg);
 	}
 	mr_run_free(&run);

@@ -43,13 +43,12 @@ struct mr_trace {
 	const struct mr_answer *answer;
 	const char *why; /* of is_broken or of an ignored answer; "" if none */
 };
-typedef void mr_trace_fn(void *ctx, const struct mr_trace *t);
 
 struct mr_run {
 	struct mr_pipeline *pl;
 	struct mr_scope scope[MR_PHASE_N];
-	uint32_t all_rcpt_classes; /* what every accepted recipient has */
-	mr_trace_fn *trace;        /* or NULL */
+	uint32_t all_rcpt_classes;                          /* what every accepted recipient has */
+	void (*trace)(void *ctx, const struct mr_trace *t); /* or NULL */
 	void *trace_ctx;
 };
 

@@ -26,7 +26,8 @@ enum mr_status mr_replay_run(struct mr_pipeline *pl, const struct mr_replay *wha
     enum mr_verdict *verdict, struct mr_buf *out, struct mr_err *err);
 
 /* qmail-queue(8): the message on message_fd, the envelope ("Fsender\0Trecipient\0...\0") on
- * envelope_fd; the data phase runs, then the message is queued.  `known` has what the front end told
+ * envelope_fd; the data stages run, then the message is queued, then the end stages run; those of other
+ * phases are the front end's business.  `known` has what the front end told
  * in its environment (client_address, ...), classes what that gives.  Returns qmail-queue's exit
  * code. */
 struct mr_qmail_job {

@@ -24,7 +24,7 @@ mr_control_open(struct mr_sched *s, struct mr_err *err)
 	unlinkat(s->spool.dir_fd, "control", 0);
 	s->control_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->control_fd < 0 || bind(s->control_fd, (struct sockaddr *)&un, sizeof un) < 0
-	    || fchmodat(s->spool.dir_fd, "control", 0660, 0) < 0 || listen(s->control_fd, 16) < 0)
+	    || fchmodat(s->spool.dir_fd, "control", 0600, 0) < 0 || listen(s->control_fd, 16) < 0)
 		return mr_err_sys(err, MR_TEMP, "%s/control", s->spool.path);
 	return MR_OK;
 }

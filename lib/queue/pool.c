@@ -172,19 +172,19 @@ start_worker(struct mr_pool *p, struct mr_worker **out)
 		return false;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		mr_err_sys(&err, MR_TEMP, "socketpair");
-		goto fault;
+		goto out;
 	}
 	w.sock = pair[0];
 	if (mr_child_start(&w.pid, p->conf.argv, (const int[]){ pair[1], -1, 2 }, 3, &err)) {
 		close(pair[0]);
 		close(pair[1]);
-		goto fault;
+		goto out;
 	}
 	close(pair[1]);
 	*out = &p->worker[p->worker_n++];
 	**out = w;
 	return true;
-fault:
+out:
 	p->no_start_until_ms = mr_clock_mono_ms() + MR_POOL_START_MS;
 	MR_LOG(p->conf.log, MR_LOG_FAULT, "worker", { "why", mr_str(err.text) });
 	return false;

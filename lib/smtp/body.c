@@ -147,7 +147,8 @@ mr_body_feed(struct mr_body *b, struct mr_str window, bool is_full, size_t *used
 			    !is_crlf || has_bare((struct mr_str){ piece.p, (size_t)lf - 1 });
 		*used += piece.n;
 		rest = mr_str_from(rest, piece.n);
-		b->is_in_line = lf < 0;
+		b->is_in_line =
+		    !is_crlf; /* only CRLF ends a line: what follows a bare LF is no start */
 		if (is_start && piece.p[0] == '.') {
 			if (piece.n == 3 && is_crlf) {
 				if (!b->is_in_body)
