@@ -335,7 +335,7 @@ main(int argc, char **argv)
 	const char *spool = getenv("MR_SPOOL");
 	const struct verb *verb = NULL;
 	struct mr_err err;
-	int at = 1, used = 1;
+	int at = 1, used = 1, code = EXIT_FAULT;
 
 	mr_arena_init(&o.arena, MEMORY_MAX);
 	mr_env_init(&o.env, &o.arena);
@@ -361,12 +361,16 @@ main(int argc, char **argv)
 	if (read_options(&o, argc - at, argv + at, &used, &err))
 		goto out;
 	at += used;
-	if (argc - at == (verb->takes_id ? 1 : 0))
-		return verb->run(&o, argv[at]);
+	if (argc - at == (verb->takes_id ? 1 : 0)) {
+		code = verb->run(&o, argv[at]);
+		mr_arena_free(&o.arena);
+		return code;
+	}
 	mr_err_set(&err, MR_USAGE, "%s: %s", verb->name,
 	    verb->takes_id ? "need one queue id" : "takes no operand");
 out:
 	say(err.text);
 	mr_io_write(2, mr_str(usage_text), NULL);
-	return EXIT_FAULT;
+	mr_arena_free(&o.arena);
+	return code;
 }

@@ -470,6 +470,13 @@ stay_outside(struct mr_sched *s, struct mr_message *msg, const struct plan *plan
 }
 
 void
+mr_attempt_drop(void *ctx, struct mr_message *msg)
+{
+	if (msg->active)
+		close_active(ctx, msg);
+}
+
+void
 mr_attempt_room(void *ctx, struct mr_outsider *outsider)
 {
 	struct mr_sched *s = ctx;

@@ -309,6 +309,8 @@ close_all(struct mr_sched *s)
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		if (*fds[i] >= 0)
 			close(*fds[i]);
+	if (s->messages.bucket)
+		mr_messages_each(&s->messages, mr_attempt_drop, s);
 	mr_messages_free(&s->messages);
 	mr_table_close(s->routes);
 	mr_watch_free(&s->watch);

@@ -33,6 +33,9 @@ void mr_attempt_result(void *ctx, struct mr_task *task, const struct mr_job_resu
 void mr_attempt_end(void *ctx, struct mr_task *task, const char *why);
 void mr_attempt_room(void *ctx, struct mr_outsider *outsider);
 
+/* Forgets what was read of a message, at the end; its files stay as they are. */
+void mr_attempt_drop(void *ctx, struct mr_message *msg);
+
 /* Removes a message's files.  MR_NOTFOUND: there was none. */
 enum mr_status mr_queue_remove(const struct mr_spool *spool, const char *id, struct mr_err *err);
 
