@@ -1,6 +1,7 @@
 /* mr-smtpd - the SMTP server: one session on descriptors 0 and 1, or a listener. */
 #include "base/host.h"
 #include "base/opt.h"
+#include "mail/addr.h"
 #include "smtp/listen.h"
 
 #include <signal.h>
@@ -78,9 +79,12 @@ find_peer(struct mr_peer *peer, struct mr_peer_text *text)
 	mr_peer_of_socket(peer, text, 0);
 	if (address && mr_ip_parse(&ip, mr_str(address)) == MR_OK) {
 		peer->address = mr_ip_text(text->address, &ip);
-		peer->port = mr_str(port);
+		peer->port = port && mr_str_num(mr_str(port), 65535, &(uint64_t){ 0 })
+		    ? mr_str(port)
+		    : mr_str(NULL);
 	}
-	if (name && *name)
+	/* Whoever owns the address writes its name into the DNS: what is none is unknown. */
+	if (mr_domain_is_valid(mr_str(name)))
 		peer->name = mr_str(name);
 	peer->is_trusted = getenv("RELAYCLIENT") != NULL;
 }
@@ -141,9 +145,10 @@ main(int argc, char **argv)
 	if (st == MR_OK && c == 0 && argc - opt.at <= 1) {
 		o.files.spec = argv[opt.at];
 		o.files.pipe.host = o.files.host;
-		return run(&o);
-	}
-	if (st == MR_OK && c == 0)
+		if (mr_domain_is_valid(mr_str(o.files.host)))
+			return run(&o);
+		mr_err_set(&err, MR_USAGE, "our name '%s' is no host name; use -N", o.files.host);
+	} else if (st == MR_OK && c == 0)
 		mr_err_set(&err, MR_USAGE, "more than one spec");
 	mr_io_write(2, mr_str("mr-smtpd: "), NULL);
 	mr_io_write(2, mr_str(err.text), NULL);

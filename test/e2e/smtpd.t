@@ -74,7 +74,7 @@ for end in '\n.\n' '\n.\r\n' '\r\n.\n' '\r.\r' '\r\n.\r'; do
 		"$(printf '%s\n' "$out" | tail -n 2 | cut -c 1-9 | tr '\n' ,)" "554 5.6.0,221 2.0.0,"
 done
 is "and nothing of it is queued" "$(spooled)" "$n"
-like "data before 354" "$(talk -- "$EH" "$MF" "$RT" '+DATA' 'x')" '^554 5.5.1'
+like "data before 354" "$(talk -- "$EH" "$MF" "$RT" 'DATA\r\nx')" '^554 5.5.1'
 like "bare LF in a command" "$(printf 'EHLO x\nQUIT\r\n' | mr-smtpd -N mx -Q spool 2>/dev/null)" '^500 5.5.2'
 
 while read -r line want; do
