@@ -133,6 +133,7 @@ main(int argc, char **argv)
 	int c;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk */
 	if (mr_io_std_fds(&err) || mr_host_read(&host, &err))
 		return fault(&o.log, &err);
 	o.files = (struct mr_smtpd_files){ .log = &o.log,
