@@ -112,7 +112,7 @@ san:
 
 cover:
 	$(MAKE) COVER=1 B=$(B)-cover check
-	@gcov -n -o . $$(find $(B)-cover/lib -name '*.gcda') 2>/dev/null | \
+	@gcov -n $$(find $(B)-cover/lib -name '*.gcda') 2>/dev/null | \
 		awk '/^File .lib\/.*\.c.$$/ {f=$$2} /^Lines/ && f {split($$2,a,":"); printf "%-34s %s of %s\n", f, a[2], $$4; f=""}'
 
 # libFuzzer, from clang.  New inputs of interest stay in build-fuzz/corpus.

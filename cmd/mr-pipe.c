@@ -106,7 +106,8 @@ check(const struct mr_pipeline *pl, const char *path, enum mr_status st, const s
 		code = MR_DEFER;
 	}
 	if (code == MR_DUNNO)
-		mr_buf_addf(&out, "%s: %zu stages, no error\n", path, pl->n);
+		mr_buf_addf(
+		    &out, "%s: %zu stage%s, no error\n", path, pl->n, pl->n == 1 ? "" : "s");
 	mr_io_write(1, mr_buf_str(&out), NULL);
 	mr_buf_free(&out);
 	return code;
@@ -223,34 +224,19 @@ pipe_command(struct options *o, const char *spec)
 	return code;
 }
 
-int
-main(int argc, char **argv)
+/* The whole command line of mr-pipe. */
+static int
+by_options(struct options *o, int argc, char **argv)
 {
-	const char *slash = strrchr(argv[0], '/'), *prog = slash ? slash + 1 : argv[0];
-	bool is_qmail_queue = strcmp(prog, "mr-qmail-queue") == 0;
-	struct mr_log log = { .prog = is_qmail_queue ? "mr-qmail-queue" : "mr-pipe", .fd = 2 };
 	struct mr_opt opt = { .argc = argc, .argv = argv, .letters = "tvlnxN:R:E:i:h:f:r:" };
-	struct mr_host host;
-	struct mr_arena arena;
-	struct mr_err err;
-	bool has_input = fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0;
-	struct options o = { .pipe = { .log = &log, .bin_dir = host.bin_dir, .host = host.name } };
 	enum mr_status st = MR_OK;
+	struct mr_err err;
 	int c;
 
-	signal(SIGCHLD, SIG_DFL); /* what ignores it keeps stages' exit codes from us */
-	signal(SIGPIPE, SIG_IGN);
-	o.pipe.path = getenv("PATH");
-	mr_arena_init(&arena, CASE_MEMORY_MAX);
-	mr_env_init(&o.env, &arena);
-	if (mr_io_std_fds(&err) || mr_host_read(&host, &err))
-		return fault(&log, &err);
-	if (is_qmail_queue)
-		return qmail_queue(&o, has_input);
 	while (st == MR_OK && (c = mr_opt_next(&opt, &err)) > 0)
-		st = take_option(&o, c, opt.arg, &err);
+		st = take_option(o, c, opt.arg, &err);
 	if (st == MR_OK && c == 0 && argc - opt.at == 1)
-		return pipe_command(&o, argv[opt.at]);
+		return pipe_command(o, argv[opt.at]);
 	if (st == MR_OK && c == 0)
 		mr_err_set(&err, MR_USAGE, "need one spec");
 	mr_io_write(2, mr_str("mr-pipe: "), NULL);
@@ -258,4 +244,30 @@ main(int argc, char **argv)
 	mr_io_write(2, mr_str("\n"), NULL);
 	mr_io_write(2, mr_str(usage_text), NULL);
 	return MR_DEFER;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *slash = strrchr(argv[0], '/'), *prog = slash ? slash + 1 : argv[0];
+	bool is_qmail_queue = strcmp(prog, "mr-qmail-queue") == 0;
+	bool has_input = fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0;
+	struct mr_log log = { .prog = is_qmail_queue ? "mr-qmail-queue" : "mr-pipe", .fd = 2 };
+	struct mr_host host;
+	struct mr_arena arena;
+	struct mr_err err;
+	struct options o = { .pipe = { .log = &log, .bin_dir = host.bin_dir, .host = host.name } };
+	int code;
+
+	signal(SIGCHLD, SIG_DFL); /* what ignores it keeps stages' exit codes from us */
+	signal(SIGPIPE, SIG_IGN);
+	o.pipe.path = getenv("PATH");
+	mr_arena_init(&arena, CASE_MEMORY_MAX);
+	mr_env_init(&o.env, &arena);
+	if (mr_io_std_fds(&err) || mr_host_read(&host, &err))
+		code = fault(&log, &err);
+	else
+		code = is_qmail_queue ? qmail_queue(&o, has_input) : by_options(&o, argc, argv);
+	mr_arena_free(&arena);
+	return code;
 }

@@ -316,7 +316,9 @@ static const struct verb {
 static enum mr_status
 read_options(struct options *o, int argc, char **argv, int *used, struct mr_err *err)
 {
-	struct mr_opt opt = { .argc = argc, .argv = argv, .letters = "Q:jvN:R:M:f:r:E:w:c:b:m:L:" };
+	struct mr_opt opt = {
+		.argc = argc, .argv = argv, .letters = "Q:jvN:R:M:f:r:E:w:c:b:m:L:", .names = names
+	};
 	enum mr_status st = MR_OK;
 	int c;
 
@@ -347,7 +349,7 @@ main(int argc, char **argv)
 		.first_wait_s = 300,
 		.max_wait_s = 4 * 3600,
 		.lifetime_s = 5 * 86400 };
-	if (mr_opt_shorten(argv, names, &o.arena, &err) || read_options(&o, argc, argv, &at, &err))
+	if (read_options(&o, argc, argv, &at, &err))
 		goto out;
 	for (size_t i = 0; at < argc && i < sizeof verbs / sizeof *verbs; i++)
 		if (strcmp(argv[at], verbs[i].name) == 0)

@@ -346,34 +346,49 @@ by_hand(struct mr_relay *relay, const struct settings *s, struct mr_str nexthop,
 	return st == MR_PERM ? EXIT_FAILED : EXIT_TEMP;
 }
 
+static int
+usage(const struct mr_err *why)
+{
+	struct mr_buf text;
+
+	mr_buf_init(&text, MR_LOG_LINE_MAX);
+	mr_buf_addf(&text, "mr-remote: %s\n%s", why->text, usage_text);
+	mr_io_write(2, mr_buf_str(&text), NULL);
+	mr_buf_free(&text);
+	return EXIT_TEMP;
+}
+
+static int
+run(const struct settings *s, struct mr_str nexthop, const struct mr_log *log)
+{
+	int code, fd = s->is_worker ? -1 : unnamed_file();
+	struct mr_relay relay;
+
+	mr_sandbox_enter((const char *const[]){ NULL }, log);
+	mr_relay_init(&relay, s->name, (int)s->wait_max_s);
+	relay.resolver = s->resolver;
+	relay.resolver.wait_s = (int)s->wait_max_s;
+	relay.mx_port = (unsigned)s->mx_port;
+	code = s->is_worker ? work(&relay, s->keep_s, log) : by_hand(&relay, s, nexthop, fd, log);
+	mr_relay_free(&relay);
+	return code;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct settings s = { .keep_s = KEEP_S, .mx_port = MR_RELAY_PORT };
 	const struct mr_log log = { .prog = "mr-remote", .fd = 2 };
-	struct mr_relay relay;
 	struct mr_str nexthop = MR_STR("");
 	struct mr_err err;
-	int code, fd = -1;
+	int code;
 
 	mr_arena_init(&s.arena, ARENA_MAX);
-	if (mr_io_std_fds(&err) || read_options(&s, argc, argv, &nexthop, &err)) {
-		struct mr_buf text;
-
-		mr_buf_init(&text, MR_LOG_LINE_MAX);
-		mr_buf_addf(&text, "mr-remote: %s\n%s", err.text, usage_text);
-		mr_io_write(2, mr_buf_str(&text), &err);
-		return EXIT_TEMP;
-	}
 	signal(SIGPIPE, SIG_IGN);
-	if (!s.is_worker)
-		fd = unnamed_file();
-	mr_sandbox_enter((const char *const[]){ NULL }, &log);
-	mr_relay_init(&relay, s.name, (int)s.wait_max_s);
-	relay.resolver = s.resolver;
-	relay.mx_port = (unsigned)s.mx_port;
-	code = s.is_worker ? work(&relay, s.keep_s, &log) : by_hand(&relay, &s, nexthop, fd, &log);
-	mr_relay_free(&relay);
+	if (mr_io_std_fds(&err) || read_options(&s, argc, argv, &nexthop, &err))
+		code = usage(&err);
+	else
+		code = run(&s, nexthop, &log);
 	mr_arena_free(&s.arena);
 	return code;
 }

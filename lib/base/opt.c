@@ -3,6 +3,36 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* "--name", "--name=value", "--name value". */
+static int
+long_name(struct mr_opt *o, struct mr_err *err)
+{
+	struct mr_str word = mr_str(o->argv[o->at] + 2);
+	ptrdiff_t eq = mr_str_chr(word, '=');
+	struct mr_str name = { word.p, eq < 0 ? word.n : (size_t)eq };
+	const struct mr_opt_name *n = o->names;
+	bool takes_arg;
+
+	while (n && n->name && !mr_str_is(name, n->name))
+		n++;
+	if (!n || !n->name) {
+		mr_err_set(err, MR_USAGE, "unknown option --%.*s", (int)name.n, name.p);
+		return -1;
+	}
+	takes_arg = strchr(o->letters, n->letter)[1] == ':';
+	if (eq >= 0)
+		o->arg = word.p + eq + 1;
+	else if (takes_arg)
+		o->arg = o->argv[++o->at];
+	if (takes_arg != (o->arg != NULL)) {
+		mr_err_set(err, MR_USAGE, "option --%s %s", n->name,
+		    takes_arg ? "needs a value" : "takes no value");
+		return -1;
+	}
+	o->at++;
+	return n->letter;
+}
+
 int
 mr_opt_next(struct mr_opt *o, struct mr_err *err)
 {
@@ -22,6 +52,8 @@ mr_opt_next(struct mr_opt *o, struct mr_err *err)
 			o->at++;
 			return 0;
 		}
+		if (word[1] == '-')
+			return long_name(o, err);
 		o->in_word = 1;
 	}
 	c = word[o->in_word++];
@@ -43,32 +75,6 @@ mr_opt_next(struct mr_opt *o, struct mr_err *err)
 		o->in_word = 0;
 	}
 	return c;
-}
-
-enum mr_status
-mr_opt_shorten(
-    char **argv, const struct mr_opt_name *names, struct mr_arena *arena, struct mr_err *err)
-{
-	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
-		const struct mr_opt_name *n = names;
-		struct mr_str word = mr_str(*argv), name, value, new;
-		ptrdiff_t eq;
-
-		if (!mr_str_starts(word, "--"))
-			continue;
-		eq = mr_str_chr(word, '=');
-		name = (struct mr_str){ word.p + 2, (eq < 0 ? word.n : (size_t)eq) - 2 };
-		value = eq < 0 ? MR_STR("") : mr_str_from(word, (size_t)eq + 1);
-		while (n->name && !mr_str_is(name, n->name))
-			n++;
-		if (!n->name)
-			return mr_err_set(err, MR_USAGE, "unknown option %s", *argv);
-		new = mr_arena_fmt(arena, "-%c%.*s", n->letter, (int)value.n, value.p);
-		if (!new.p)
-			return mr_err_set(err, MR_TEMP, "out of memory");
-		memcpy(argv, &new.p, sizeof *argv); /* argv's words are not const, ours are ours */
-	}
-	return MR_OK;
 }
 
 struct unit {

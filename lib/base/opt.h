@@ -1,9 +1,15 @@
-/* opt.h - options of one letter, read without global state. */
+/* opt.h - options of one letter, and long names for them, read without global state. */
 #ifndef MR_BASE_OPT_H
 #define MR_BASE_OPT_H
 
-#include "base/arena.h"
 #include "base/err.h"
+#include "base/str.h"
+
+/* Long names for tools that people type. */
+struct mr_opt_name {
+	const char *name; /* "json" for --json; NULL at the end of a list */
+	char letter;      /* one of `letters`, which say whether it takes an argument */
+};
 
 /* Usage:
  *	struct mr_opt o = { .argc = argc, .argv = argv, .letters = "lnT:" };
@@ -13,25 +19,15 @@ struct mr_opt {
 	int argc;
 	char *const *argv;
 	const char *letters; /* as for getopt(3): ':' behind a letter that takes an argument */
-	int at;              /* 0 at the start; index of the next argument */
-	int in_word;         /* position in a cluster like -lv */
-	const char *arg;     /* the present option's argument */
+	const struct mr_opt_name *names; /* may be NULL */
+	int at;                          /* 0 at the start; index of the next argument */
+	int in_word;                     /* position in a cluster like -lv */
+	const char *arg;                 /* the present option's argument */
 };
 
-/* The next letter; 0 when the options end; -1 and a reason for an unknown letter or a missing
- * argument. */
+/* The next letter (of a long name: its letter); 0 when the options end; -1 and a reason for an unknown
+ * option, or an argument that is missing or too many.  "--name=" has an empty argument. */
 int mr_opt_next(struct mr_opt *o, struct mr_err *err);
-
-/* Long names for tools that people type. */
-struct mr_opt_name {
-	const char *name; /* "json"; NULL at the end of a list */
-	char letter;
-};
-
-/* Makes "--name" and "--name=value" in argv the short forms "-x" and "-xvalue", up to "--"; new words
- * live in `arena`.  MR_USAGE: an unknown name. */
-enum mr_status mr_opt_shorten(
-    char **argv, const struct mr_opt_name *names, struct mr_arena *arena, struct mr_err *err);
 
 /* A number in lo..hi, else MR_USAGE with the option's letter in the reason. */
 enum mr_status mr_opt_num(

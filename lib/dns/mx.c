@@ -69,7 +69,7 @@ ask(struct walk *w, unsigned char *answer, const struct mr_resolver *r, const ch
 	*w = (struct walk){ .type = type };
 	if (res_ninit(&state))
 		return MR_TEMP;
-	state.retrans = MR_MX_WAIT_S;
+	state.retrans = r->wait_s && r->wait_s < MR_MX_WAIT_S ? r->wait_s : MR_MX_WAIT_S;
 	state.retry = 2;
 	if (r->is_set) {
 		state.nscount = 1;

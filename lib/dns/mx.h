@@ -14,6 +14,7 @@ struct mr_resolver {
 	bool is_set;
 	struct mr_ip ip; /* IPv4 only: libresolv's structure has no room for more */
 	unsigned port;
+	int wait_s; /* for an answer; 0: MR_MX_WAIT_S */
 };
 
 /* "192.0.2.1[:port]", 53 if none.  MR_USAGE with a reason. */

@@ -211,6 +211,11 @@ take_option(struct mr_spec *spec, struct mr_stage *st, struct conditions *cond,
 	              value = mr_str_from(option, eq < 0 ? option.n : (size_t)eq + 1);
 	unsigned o = 0;
 
+	if (option.n == 0) {
+		mr_spec_complain(
+		    spec, st->line, false, "an empty option; the list has commas and no blanks");
+		return false;
+	}
 	while (o < OPTION_N && !mr_str_is(name, names[o]))
 		o++;
 	if (o == OPTION_N || (o < NOW) != (eq >= 0)) {

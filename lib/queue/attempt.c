@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "mail/addr.h"
 #include "queue/dsn.h"
 #include "queue/state.h"
 
@@ -208,6 +209,9 @@ bounce(struct mr_sched *s, struct mr_message *msg)
 	}
 	if (failed_n == 0 && (failed || !has_sender))
 		return;
+	/* A bounce takes time: what was delivered must not be sent again if we die before its end. */
+	if (collect_events(msg, is_delivered))
+		write_events(s, msg, true, mr_clock_now_s());
 	if (failed
 	    && mr_dsn_send(&s->spool, s->conf->host, &a->file, a->fd, msg->id, failed, failed_n,
 	           dsn_id, &err)
@@ -346,6 +350,20 @@ find_group(struct plan *plan, struct mr_arena *arena, struct mr_str nexthop)
 	return &plan->group[plan->n++];
 }
 
+/* "mx:example.org"; of an address literal (RFC 5321 section 4.1.3) the address itself, as a next hop. */
+static struct mr_str
+mx_of(struct mr_arena *arena, struct mr_str domain)
+{
+	struct mr_str ip = domain;
+
+	if (!mr_domain_is_literal(domain))
+		return mr_arena_fmt(arena, "mx:%.*s", (int)domain.n, domain.p);
+	ip = (struct mr_str){ domain.p + 1, domain.n - 2 };
+	if (mr_str_casestarts(ip, "IPv6:"))
+		return mr_arena_fmt(arena, "[%.*s]", (int)ip.n - 5, ip.p + 5);
+	return ip;
+}
+
 /* Where recipient `i` goes; p NULL: nowhere, and its result says why. */
 static struct mr_str
 nexthop_of(struct mr_sched *s, struct mr_message *msg, size_t i)
@@ -367,9 +385,7 @@ nexthop_of(struct mr_sched *s, struct mr_message *msg, size_t i)
 		    s, msg, i, MR_DEFERRED, MR_STR("4.3.5"), MR_STR(""), MR_STR(S_NO_DELIVERY));
 		return nowhere;
 	}
-	return route.kind == MR_ROUTE_NONE
-	    ? mr_arena_fmt(&a->arena, "mx:%.*s", (int)domain.n, domain.p)
-	    : route.hosts;
+	return route.kind == MR_ROUTE_NONE ? mx_of(&a->arena, domain) : route.hosts;
 }
 
 static enum mr_status
@@ -416,7 +432,7 @@ out:
 	return st;
 }
 
-static void
+static struct plan
 make_plan(struct mr_sched *s, struct mr_message *msg)
 {
 	struct mr_active *a = msg->active;
@@ -435,11 +451,40 @@ make_plan(struct mr_sched *s, struct mr_message *msg)
 		else
 			g->rcpt[g->n++] = i;
 	}
-	for (size_t k = 0; k < plan.n; k++)
-		for (size_t from = 0; from < plan.group[k].n; from += MR_JOB_RCPT_MAX) {
-			size_t left = plan.group[k].n - from;
+	return plan;
+}
 
-			make_task(s, msg, &plan.group[k], from,
+/* True if the message stays outside: all its next hops have a crowd before them. */
+static bool
+stay_outside(struct mr_sched *s, struct mr_message *msg, const struct plan *plan)
+{
+	for (size_t k = 0; k < plan->n; k++)
+		if (!mr_pool_is_crowded(&s->pool, plan->group[k].nexthop))
+			return false;
+	for (size_t i = 0; i < msg->active->record.rcpt_n; i++)
+		if (msg->active->result[i].is_there) /* that is to be written first */
+			return false;
+	return plan->n
+	    && mr_pool_stay_outside(&s->pool, &msg->outsider, plan->group[0].nexthop, NULL)
+	    == MR_OK;
+}
+
+void
+mr_attempt_room(void *ctx, struct mr_outsider *outsider)
+{
+	struct mr_sched *s = ctx;
+
+	mr_messages_wait(&s->messages, outsider->msg, 0);
+}
+
+static void
+make_tasks(struct mr_sched *s, struct mr_message *msg, const struct plan *plan)
+{
+	for (size_t k = 0; k < plan->n; k++)
+		for (size_t from = 0; from < plan->group[k].n; from += MR_JOB_RCPT_MAX) {
+			size_t left = plan->group[k].n - from;
+
+			make_task(s, msg, &plan->group[k], from,
 			    left < MR_JOB_RCPT_MAX ? left : MR_JOB_RCPT_MAX);
 		}
 }
@@ -508,7 +553,13 @@ mr_attempt_begin(struct mr_sched *s, struct mr_message *msg)
 	mr_arena_init(&msg->active->arena, ATTEMPT_MEMORY_MAX);
 	st = open_message(s, msg, &err);
 	if (st == MR_OK) {
-		make_plan(s, msg);
+		struct plan plan = make_plan(s, msg);
+
+		if (stay_outside(s, msg, &plan)) {
+			close_active(s, msg);
+			return;
+		}
+		make_tasks(s, msg, &plan);
 		if (msg->active->task_n == 0)
 			finish(s, msg);
 		return;

@@ -146,6 +146,16 @@ next_text(char *storage, const struct item *it)
 	return storage;
 }
 
+/* Strangers' words for a terminal: control characters become '?'. */
+static void
+add_safe(struct mr_buf *out, struct mr_str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		mr_buf_addc(out,
+		    ((unsigned char)s.p[i] < ' ' && s.p[i] != '\n') || s.p[i] == 0x7f ? '?'
+		                                                                      : s.p[i]);
+}
+
 #define LIST_FMT "%-21s %5s %7s %-8s %s\n"
 
 static void
@@ -159,7 +169,7 @@ add_for_people(const struct item *it, struct mr_buf *out)
 	mr_buf_addf(out, "%-21s %5s %7s %-8s ", it->id,
 	    span(age, mr_clock_now_s() - mr_spool_id_time_s(mr_str(it->id))),
 	    size_text(size, it->file.message_len), next_text(next, it));
-	mr_buf_add(out, from);
+	add_safe(out, from);
 	mr_buf_addc(out, '\n');
 	for (size_t i = 0; i < it->file.env.rcpt_n; i++)
 		if (!it->record.rcpt[i].is_done && it->file.env.rcpt[i].addr.n > width)
@@ -170,7 +180,9 @@ add_for_people(const struct item *it, struct mr_buf *out)
 
 		if (r->is_done)
 			continue;
-		mr_buf_addf(out, "    %.*s%*s  ", (int)addr.n, addr.p,
+		mr_buf_adds(out, "    ");
+		add_safe(out, addr);
+		mr_buf_addf(out, "%*s  ",
 		    (int)((width < 40 ? width : 40) > addr.n ? (width < 40 ? width : 40) - addr.n
 		                                             : 0),
 		    "");
@@ -178,9 +190,9 @@ add_for_people(const struct item *it, struct mr_buf *out)
 			mr_buf_adds(out, "not tried yet\n");
 		else {
 			mr_buf_addf(out, "%u %s: ", r->tries, r->tries == 1 ? "try" : "tries");
-			if (r->last.host.n)
-				mr_buf_addf(out, "%.*s said ", (int)r->last.host.n, r->last.host.p);
-			mr_buf_add(out, r->last.reply);
+			add_safe(out, r->last.host);
+			mr_buf_adds(out, r->last.host.n ? " said " : "");
+			add_safe(out, r->last.reply);
 			mr_buf_addc(out, '\n');
 		}
 	}
@@ -332,7 +344,7 @@ enum mr_status
 mr_queue_show(
     const struct mr_spool *spool, const char *id, bool is_json, int out_fd, struct mr_err *err)
 {
-	struct mr_buf out;
+	struct mr_buf out, record;
 	struct item it;
 	enum mr_status st;
 
@@ -349,9 +361,12 @@ mr_queue_show(
 		mr_buf_addf(&out, LIST_FMT, "id", "age", "size", "next try", "sender, recipients");
 		add_for_people(&it, &out);
 		mr_buf_adds(&out, "\nrecord:\n");
-		mr_env_write(&it.file.env, &out);
-		if (out.n && it.file.env.rcpt_n + it.file.env.attrs.n)
-			out.n--; /* the empty line that ends a record */
+		mr_buf_init(&record, ENTRY_MAX);
+		mr_env_write(&it.file.env, &record);
+		if (record.n)
+			record.n--; /* the empty line that ends a record */
+		add_safe(&out, mr_buf_str(&record));
+		mr_buf_free(&record);
 		add_file_text(spool, id, &out);
 		add_header(&it, &out);
 		st = put(out_fd, &out, err);

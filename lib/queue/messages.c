@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS       16384u
-#define UNWRITTEN_MAX (1u << 20) /* bytes of events that wait for room on disk, for one message */
+#define BUCKETS 16384u
+/* Bytes of events that wait for room on disk, for one message: some tries of MR_ENV_RCPT_MAX recipients. */
+#define UNWRITTEN_MAX (64u << 20)
 
 enum mr_status
 mr_messages_init(struct mr_messages *m, struct mr_err *err)
@@ -137,6 +138,7 @@ mr_messages_add(struct mr_messages *m, struct mr_str id, int64_t due_s)
 	memcpy(msg->id, id.p, id.n);
 	mr_buf_init(&msg->unwritten, UNWRITTEN_MAX);
 	msg->at = MR_NOT_WAITING;
+	msg->outsider.msg = msg;
 	msg->next = *at;
 	*at = msg;
 	m->n++;
@@ -168,6 +170,7 @@ mr_messages_remove(struct mr_messages *m, struct mr_message *msg)
 
 	if (msg->at != MR_NOT_WAITING)
 		unheap(m, msg);
+	mr_pool_leave(&msg->outsider);
 	while (*link != msg)
 		link = &(*link)->next;
 	*link = msg->next;

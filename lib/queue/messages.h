@@ -2,6 +2,7 @@
 #ifndef MR_QUEUE_MESSAGES_H
 #define MR_QUEUE_MESSAGES_H
 
+#include "queue/pool.h"
 #include "queue/record.h"
 
 struct mr_active;
@@ -10,10 +11,11 @@ struct mr_active;
 struct mr_message {
 	struct mr_message *next; /* in its bucket */
 	int64_t due_s;           /* 0: at once */
-	size_t at;               /* in the heap; MR_NOT_WAITING while it is active */
+	size_t at;               /* in the heap; MR_NOT_WAITING while it is active or outside */
 	struct mr_active *active;
-	struct mr_buf unwritten; /* lines of events that the disk had no room for */
-	bool is_deferred;        /* in deferred/, else in incoming/ */
+	struct mr_outsider outsider; /* it waits for room at its next hop, not for a time */
+	struct mr_buf unwritten;     /* lines of events that the disk had no room for */
+	bool is_deferred;            /* in deferred/, else in incoming/ */
 	bool may_have_events;
 	bool is_deleted; /* its files are to go as soon as no delivery needs them */
 	char id[MR_ID_MAX];

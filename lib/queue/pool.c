@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,7 +20,9 @@ struct mr_dest {
 	struct mr_dest *next_ready; /* in pool->ready */
 	bool is_ready;
 	struct mr_task *first, **last; /* waiting */
-	size_t busy_n;                 /* workers at it */
+	size_t waiting_n;              /* how many */
+	TAILQ_HEAD(, mr_outsider) outside;
+	size_t busy_n; /* workers at it */
 	int64_t down_until_ms;
 	struct mr_err down_why;
 	char nexthop[];
@@ -30,8 +33,21 @@ struct mr_worker {
 	int sock;
 	struct mr_task *task; /* or NULL: idle */
 	struct mr_dest *last; /* may have a connection to it */
+	int64_t heard_ms;     /* when it got its task, or said something */
 	struct mr_err said;   /* the words of its newest result */
 };
+
+/* Its group goes, whatever it is doing; returns what waitpid(2) says. */
+static int
+kill_worker(const struct mr_worker *w)
+{
+	int status = 0;
+
+	kill(-w->pid, SIGKILL);
+	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
 
 enum mr_status
 mr_pool_open(struct mr_pool *p, const struct mr_pool_conf *conf, struct mr_err *err)
@@ -50,11 +66,11 @@ mr_pool_open(struct mr_pool *p, const struct mr_pool_conf *conf, struct mr_err *
 void
 mr_pool_close(struct mr_pool *p)
 {
-	for (size_t i = 0; i < p->worker_n; i++)
+	for (size_t i = 0; i < p->worker_n; i++) {
 		close(p->worker[i].sock);
-	for (size_t i = 0; i < p->worker_n; i++)
-		while (waitpid(p->worker[i].pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		if (p->worker[i].task)
+			kill_worker(&p->worker[i]);
+	}
 	for (size_t b = 0; p->dest && b < DEST_BUCKETS; b++)
 		while (p->dest[b]) {
 			struct mr_dest *next = p->dest[b]->next;
@@ -99,7 +115,7 @@ get_dest(struct mr_pool *p, struct mr_str nexthop)
 	for (struct mr_dest **link = at; (d = *link);) {
 		if (mr_str_is(nexthop, d->nexthop))
 			return d;
-		if (!d->first && !d->busy_n && d->down_until_ms < now
+		if (!d->first && TAILQ_EMPTY(&d->outside) && !d->busy_n && d->down_until_ms < now
 		    && !is_known_to_worker(p, d)) {
 			*link = d->next;
 			free(d);
@@ -110,6 +126,7 @@ get_dest(struct mr_pool *p, struct mr_str nexthop)
 		return NULL;
 	memcpy(d->nexthop, nexthop.p, nexthop.n);
 	d->last = &d->first;
+	TAILQ_INIT(&d->outside);
 	d->next = *at;
 	*at = d;
 	return d;
@@ -136,6 +153,7 @@ mr_pool_add(struct mr_pool *p, struct mr_task *task, struct mr_str nexthop, stru
 	task->next = NULL;
 	*d->last = task;
 	d->last = &task->next;
+	d->waiting_n++;
 	make_ready(p, d);
 	return MR_OK;
 }
@@ -146,9 +164,48 @@ take_task(struct mr_dest *d)
 	struct mr_task *t = d->first;
 
 	d->first = t->next;
+	d->waiting_n--;
 	if (!d->first)
 		d->last = &d->first;
 	return t;
+}
+
+bool
+mr_pool_is_crowded(struct mr_pool *p, struct mr_str nexthop)
+{
+	const struct mr_dest *d = get_dest(p, nexthop);
+
+	return d && d->waiting_n >= MR_POOL_CROWD;
+}
+
+enum mr_status
+mr_pool_stay_outside(
+    struct mr_pool *p, struct mr_outsider *o, struct mr_str nexthop, struct mr_err *err)
+{
+	if (!(o->dest = get_dest(p, nexthop)))
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	TAILQ_INSERT_TAIL(&o->dest->outside, o, link);
+	return MR_OK;
+}
+
+void
+mr_pool_leave(struct mr_outsider *o)
+{
+	if (o->dest)
+		TAILQ_REMOVE(&o->dest->outside, o, link);
+	o->dest = NULL;
+}
+
+/* Lets in as many as there is room for. */
+static void
+let_in(struct mr_pool *p, struct mr_dest *d)
+{
+	struct mr_outsider *o;
+
+	for (size_t i = d->waiting_n; i < MR_POOL_CROWD && (o = TAILQ_FIRST(&d->outside)); i++) {
+		mr_pool_leave(o);
+		p->conf.room(p->conf.ctx, o);
+	}
 }
 
 void
@@ -227,11 +284,10 @@ end_task(struct mr_pool *p, struct mr_worker *w, const char *why)
 static void
 lose_worker(struct mr_pool *p, struct mr_worker *w)
 {
-	int status = 0;
+	int status;
 
 	close(w->sock);
-	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	status = kill_worker(w);
 	MR_LOG(p->conf.log, MR_LOG_FAULT, "worker", { "pid", MR_NUM(w->pid) },
 	    { "signal", MR_NUM(WIFSIGNALED(status) ? WTERMSIG(status) : 0) },
 	    { "code", MR_NUM(WIFEXITED(status) ? WEXITSTATUS(status) : -1) });
@@ -249,6 +305,7 @@ hand_over(struct mr_pool *p, struct mr_worker *w, struct mr_task *t)
 	if (mr_io_send_packet(w->sock, t->packet, t->fd, &err))
 		return false;
 	w->task = t;
+	w->heard_ms = mr_clock_mono_ms();
 	w->last = t->dest;
 	w->last->busy_n++;
 	p->busy_n++;
@@ -286,9 +343,15 @@ void
 mr_pool_dispatch(struct mr_pool *p)
 {
 	int64_t now = mr_clock_mono_ms();
-	struct mr_dest *todo = p->ready, *d;
+	struct mr_dest *todo, *d;
 	bool has_workers = true;
 
+	/* From the end: a worker that is lost is replaced by the last one. */
+	for (size_t i = p->worker_n; i-- > 0;)
+		if (p->worker[i].task
+		    && now - p->worker[i].heard_ms > (int64_t)MR_POOL_SILENT_S * 1000)
+			lose_worker(p, &p->worker[i]);
+	todo = p->ready;
 	p->ready = NULL;
 	while ((d = todo)) {
 		todo = d->next_ready;
@@ -297,6 +360,7 @@ mr_pool_dispatch(struct mr_pool *p)
 			drain_down(p, d);
 		else if (has_workers)
 			has_workers = dispatch_dest(p, d);
+		let_in(p, d);
 		/* At its own limit it is made ready again when a task of it ends. */
 		if (d->first && d->busy_n < p->conf.per_dest_max)
 			make_ready(p, d);
@@ -331,6 +395,7 @@ take_packet(struct mr_pool *p, struct mr_worker *w)
 	if (!r.is_done) {
 		if (r.rcpt >= w->task->rcpt_n || w->task->is_answered[r.rcpt])
 			return false;
+		w->heard_ms = mr_clock_mono_ms();
 		w->task->is_answered[r.rcpt] = true;
 		w->task->answered_n++;
 		mr_err_set(&w->said, MR_TEMP, "%.*s", (int)r.reply.n, r.reply.p);

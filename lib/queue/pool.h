@@ -7,10 +7,13 @@
 #include "mail/job.h"
 
 #include <poll.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #define MR_POOL_WORKERS_MAX 1000u
 #define MR_POOL_START_MS    1000 /* a worker that died is not replaced at once */
+#define MR_POOL_CROWD       20   /* tasks that wait for one next hop; more stay outside */
+#define MR_POOL_SILENT_S    3600 /* a worker that says nothing for so long is killed */
 
 struct mr_dest;
 struct mr_worker;
@@ -28,6 +31,14 @@ struct mr_task {
 	struct mr_str packet; /* mr_job_write */
 };
 
+/* What stays outside: a message that is not opened before its next hop has room.  It costs a place in
+ * a list, so that a slow next hop with a long queue does not keep the others waiting. */
+struct mr_outsider {
+	TAILQ_ENTRY(mr_outsider) link;
+	struct mr_dest *dest; /* NULL: it is not outside */
+	void *msg;            /* the scheduler's */
+};
+
 struct mr_pool_conf {
 	const struct mr_log *log;
 	char *const *argv;   /* the worker's command */
@@ -40,6 +51,8 @@ struct mr_pool_conf {
 	/* The task is over.  why: NULL, or why recipients that got no result were not tried or are not
 	 * known to have been. */
 	void (*end)(void *ctx, struct mr_task *task, const char *why);
+	/* There is room for one that stayed outside; it is outside no more. */
+	void (*room)(void *ctx, struct mr_outsider *outsider);
 };
 
 struct mr_pool {
@@ -55,12 +68,21 @@ struct mr_pool {
 
 enum mr_status mr_pool_open(struct mr_pool *p, const struct mr_pool_conf *conf, struct mr_err *err);
 
-/* Ends all workers: they see the end of their input.  Tasks are not given back. */
+/* Ends all workers: the idle ones see the end of their input, the others are killed.  Tasks are not
+ * given back. */
 void mr_pool_close(struct mr_pool *p);
 
 /* Queues a task for a next hop ("host:port ...", "mx:domain"). */
 enum mr_status
 mr_pool_add(struct mr_pool *p, struct mr_task *task, struct mr_str nexthop, struct mr_err *err);
+
+/* True if more tasks would only wait behind many others. */
+bool mr_pool_is_crowded(struct mr_pool *p, struct mr_str nexthop);
+
+/* Stays outside until conf.room; _leave: it will not wait any longer (harmless if it did not). */
+enum mr_status mr_pool_stay_outside(
+    struct mr_pool *p, struct mr_outsider *o, struct mr_str nexthop, struct mr_err *err);
+void mr_pool_leave(struct mr_outsider *o);
 
 /* Hands waiting tasks to workers, as limits allow; ends those whose next hop is down. */
 void mr_pool_dispatch(struct mr_pool *p);

@@ -163,10 +163,11 @@ take_wake_ups(struct mr_sched *s)
 static void
 load_routes(struct mr_sched *s)
 {
+	bool has_read = s->watch.n > 0;
 	struct mr_table *new;
 	struct mr_err err;
 
-	if (!s->conf->routes || (s->watch.n && !mr_watch_has_changed(&s->watch)))
+	if (!s->conf->routes || (has_read && !mr_watch_has_changed(&s->watch)))
 		return;
 	mr_watch_free(&s->watch);
 	if (mr_watch_add(&s->watch, s->conf->routes, &err)
@@ -175,6 +176,8 @@ load_routes(struct mr_sched *s)
 		    { "why", mr_str(err.text) });
 		return;
 	}
+	if (has_read)
+		MR_LOG(s->conf->log, MR_LOG_INFO, "reload", { "result", MR_STR("new") });
 	mr_table_close(s->routes);
 	s->routes = new;
 }
@@ -329,7 +332,8 @@ mr_sched_run(const struct mr_sched_conf *conf, struct mr_err *err)
 		                                                   : MR_QUEUE_DOWN_S,
 		.ctx = &s,
 		.result = mr_attempt_result,
-		.end = mr_attempt_end };
+		.end = mr_attempt_end,
+		.room = mr_attempt_room };
 	const char *writable[] = { conf->spool, NULL };
 	struct pollfd *fds = calloc(FIXED_FDS + conf->workers, sizeof *fds);
 	enum mr_status st;

@@ -31,6 +31,7 @@ void mr_attempt_begin(struct mr_sched *s, struct mr_message *msg);
 /* The pool's callbacks; ctx is the mr_sched. */
 void mr_attempt_result(void *ctx, struct mr_task *task, const struct mr_job_result *result);
 void mr_attempt_end(void *ctx, struct mr_task *task, const char *why);
+void mr_attempt_room(void *ctx, struct mr_outsider *outsider);
 
 /* Removes a message's files.  MR_NOTFOUND: there was none. */
 enum mr_status mr_queue_remove(const struct mr_spool *spool, const char *id, struct mr_err *err);

@@ -46,7 +46,7 @@ bad:7: stage 'f' is never reached: no class of its only= can hold before it
 echo 'mail a unless=local code 0' >warns
 is 'a warning is no error' "$(mr-pipe -t warns; echo $?)" \
 	"warns:1: warning: stage 'a': a class of its unless= can never hold before it
-warns: 1 stages, no error
+warns: 1 stage, no error
 0"
 is 'no spec' "$(mr-pipe -t nothing; echo $?)" 'nothing: No such file or directory
 111'

@@ -77,7 +77,7 @@ mr-queue delete all >/dev/null
 ok "delete all" is_empty
 
 # ---- delivery ----
-serve 'rcpt/b2@ 550 5.1.1 no such user' 'rcpt@1-4/later@ 451 4.2.1 come \x1b[2J later'
+serve 'rcpt/b2@ 550 5.1.1 no such user' 'rcpt/later@ 451 4.2.1 come later'
 printf '* %s:%s\nlocal.example local\n' "$HOST" "$PORT" >"$ROUTES"
 add a@a.example b@b.example
 run
@@ -100,11 +100,14 @@ is "a message delivered at once is read, handed over and removed; nothing is wri
 	"$(grep -cE '^[0-9]+ +(fsync|fdatasync|rename|openat\(.*O_CREAT)' "$T_DIR/trace")" 0
 
 # ---- one is deferred ----
-add a@a.example b@b.example later@c.example
+add a@a.example b3@b.example later@c.example
 ok "one delivered, one deferred" wait_for 60 logged 'event=deferred .*rcpt=later@'
+is "the one got it" "$(grep -l 'RCPT TO:<b3@b.example>' "$D"/*.env | wc -l)" 1
+serve 'rcpt/b2@ 550 5.1.1 no such user'
 ok "and delivered at the second try" wait_for 60 logged 'event=delivered .*rcpt=later@'
 ok "then it is gone" wait_for 60 is_empty
-is "the other one got it once" "$(grep -l 'RCPT TO:<b@b.example>' "$D"/*.env | wc -l)" 2
+is "the other one not again" "$(cat "$D"/*.env)" "MAIL FROM:<a@a.example> SIZE=$(wc -c <"$D/1.eml")
+RCPT TO:<later@c.example>"
 
 add a@a.example late@local.example
 ok "a local domain without a delivery" wait_for 60 logged "status=4.3.5"
@@ -159,14 +162,23 @@ like "with the last words of the remote" "$(mail_for sender@a.example)" '^Diagno
 ok "all is done" wait_for 60 is_empty
 stop "$RUN"
 
-# ---- a terminal is safe from what remotes say ----
+# ---- a terminal is safe from what strangers say ----
 serve 'rcpt 451 4.2.1 \x1b[2J cleared'
-add a@a.example b@b.example
+printf 'sender=a@a.example\nhelo_name=\033[2J\nrecipient=b@b.example\n\n' >"$T_DIR/record"
+ID=$(printf 'Subject: \033[2J\n\n' | mr-queue add -E 3 3<"$T_DIR/record")
 run
 ok "a remote with control characters" wait_for 60 logged 'event=deferred'
 stop "$RUN"
 is "list and show give none of them to a terminal" \
 	"$( (mr-queue list; mr-queue show "$ID") | tr -d '\n\t -~' | wc -c)" 0
+mr-queue delete all >/dev/null
+
+# ---- an address literal ----
+: >"$ROUTES"
+add a@a.example 'lit@[127.0.0.1]'
+run
+ok "is no domain to look up" wait_for 60 logged 'event=deferred .*rcpt=lit@.127.0.0.1. .*127.0.0.1.*:25'
+stop "$RUN"
 mr-queue delete all >/dev/null
 
 # ---- a next hop that is down ----
@@ -179,13 +191,100 @@ ok "down" wait_for 60 logged 'event=deferred .*rcpt=one@'
 add a@a.example two@down.example three@up.example
 ok "others go on meanwhile" wait_for 60 logged 'event=delivered .*rcpt=three@up.example'
 sink_user=
-[ "$(id -u)" != 0 ] || sink_user="-u nobody" # it asks for that
-start "$T_DIR/sink.log" smtp-sink $sink_user "127.0.0.1:$DOWN" 100
+[ "$(id -u)" != 0 ] || sink_user="-u root" # it asks for that
+start "$T_DIR/sink.log" smtp-sink $sink_user -d "$T_DIR/sink.%M." "127.0.0.1:$DOWN" 100
 wait_port "$DOWN"
 ok "retry all" mr-queue retry all
 ok "up again: both arrive" wait_for 90 sh -c "[ \$(cat '$LOG' | grep -cE 'event=delivered .*rcpt=(one|two)@') = 2 ]"
 ok "all is done" wait_for 60 is_empty
 
+# ---- routes that are replaced while it runs ----
+printf 'down.example 127.0.0.1:1\n* 127.0.0.1:%s\n' "$DOWN" >"$ROUTES.new"
+mv "$ROUTES.new" "$ROUTES"
+ok "are seen" wait_for 60 logged 'event=reload result=new'
+add a@a.example rerouted@other.example
+ok "are used" wait_for 60 logged "rcpt=rerouted@other.example host=.*:$DOWN"
+echo 'b.example host:port:nonsense' >"$ROUTES.new"
+mv "$ROUTES.new" "$ROUTES"
+ok "bad ones are told" wait_for 60 logged 'fault event=reload result=old-stays'
+add a@a.example still@other.example
+ok "and not used: the old ones stay" wait_for 60 logged "event=delivered .*rcpt=still@other.example"
+ok "all is done" wait_for 60 is_empty
+stop "$RUN"
+printf '* %s:%s\n' "$HOST" "$PORT" >"$ROUTES"
+
+# ---- damage ----
+add a@a.example b@b.example
+BAD=$ID
+printf 'X' | dd of="$S/incoming/$BAD" bs=1 seek=80 conv=notrunc 2>/dev/null
+exits "check finds it" 100 mr-queue check
+ln -s /etc/passwd "$S/incoming/0000000000a.00000000"
+serve
+run
+add a@a.example good@b.example
+ok "others go on" wait_for 60 logged 'event=delivered .*rcpt=good@'
+ok "a damaged file is put aside" wait_for 60 test -e "$S/damaged/$BAD"
+ok "so is a link" wait_for 60 test -L "$S/damaged/0000000000a.00000000"
+is "with one line each" "$(grep -c 'fault .*damaged' "$LOG")" 2
 stop "$RUN"
 
+# ---- killing ----
+serve 'dot@1 hang' 'dot@3 hang'
+add a@a.example killed@b.example
+run -w 2
+ok "a delivery that hangs" wait_for 60 test -s "$D/conn-1.log"
+wait_for 60 grep -q 'body of a message' "$D/conn-1.in"
+kill -9 "$(pgrep -P "$RUN" | head -n 1)"
+ok "its worker is killed: deferred" wait_for 60 logged 'event=deferred .*rcpt=killed@'
+ok "delivered by the next" wait_for 60 logged 'event=delivered .*rcpt=killed@'
+ok "nothing is left" wait_for 60 is_empty
+add a@a.example hangs@b.example
+wait_for 60 sh -c "grep -l 'RCPT TO:<hangs@' $D/*.in"
+WORKERS=$(pgrep -P "$RUN")
+kill -STOP $WORKERS
+BEFORE=$(date +%s)
+kill "$RUN"
+wait "$RUN"
+is "told to stop, with a worker that never answers: it ends" "$?" 0
+ok "soon" test $(($(date +%s) - BEFORE)) -le 15
+T_PIDS=$(echo "$T_PIDS" | sed "s/\\b$RUN\\b//")
+ok "and the message stays" test -e "$S/incoming/$ID" -o -e "$S/deferred/$ID"
+kill -KILL $WORKERS 2>/dev/null
+mr-queue delete all >/dev/null
+
+# ---- a crowd before a slow next hop: more than are open at once ----
+serve 'dot hang'
+printf 'slow.example %s:%s\n* 127.0.0.1:%s\n' "$HOST" "$PORT" "$DOWN" >"$ROUTES"
+i=0
+while [ $i -lt 520 ]; do
+	i=$((i + 1))
+	mr-queue add -f a@a.example -r b@slow.example </dev/null >/dev/null
+done
+run -c 3
+wait_for 60 sh -c "[ \$(ls '$D' | grep -c 'conn-.*in') = 3 ]"
+add a@a.example b@quick.example
+ok "others pass by" wait_for 60 logged 'event=delivered .*rcpt=b@quick.example'
+like "delete all, those before the door, too" "$(mr-queue delete all)" '^520 messages deleted'
+stop "$RUN"
+mr-queue delete all >/dev/null # what was being delivered
+
+# 60 messages to two recipients each; the scheduler is killed again and again.
+printf '* 127.0.0.1:%s\n' "$DOWN" >"$ROUTES"
+rm -f "$T_DIR"/sink.*.*
+i=0
+while [ $i -lt 60 ]; do
+	i=$((i + 1))
+	printf 'X-N: n%03d.\n\nx\n' $i | mr-queue add -f a@a.example -r "r$i@b.example" -r "s$i@c.example" >/dev/null
+done
+for n in 1 2 3 4 5 6; do
+	mr-queue run -R "$ROUTES" -N me.example -b 1 -w 4 >>"$LOG" 2>&1 </dev/null &
+	RUN=$!
+	sleep "0.0$((n * 15))"
+	kill -9 $RUN
+	wait $RUN 2>/dev/null
+done
+run -w 4
+ok "killed again and again, it ends all the same" wait_for 90 is_empty
+stop "$RUN"
+is "no message is lost" "$(cat "$T_DIR"/sink.* | grep -o 'X-N: n[0-9]*' | sort -u | wc -l)" 60
 done_testing

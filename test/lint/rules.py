@@ -53,8 +53,8 @@ class Skip(Exception):
 
 class Tree:
     def __init__(self, root, build):
-        self.root, self.build = root, build
-        self._text = {}
+        self.root, self.build = os.path.abspath(root), os.path.abspath(build)
+        self._text, self._nm = {}, {}
 
     def files(self, *folders, ext=('.c', '.h')):
         found = []
@@ -102,11 +102,12 @@ class Tree:
                    if self.has('lib/' + os.path.relpath(o, lib)[:-1] + 'c')]
         if not objects:
             raise Skip('nothing built in ' + self.build)
-        for o in objects:
-            out = subprocess.run(['nm', *args, o], capture_output=True, text=True, check=True)
-            for line in out.stdout.split('\n'):
-                if line.strip():
-                    yield os.path.relpath(o, lib), line
+        if args not in self._nm:
+            out = subprocess.run(['nm', '-A', *args, *objects], capture_output=True, text=True,
+                                 check=True)
+            self._nm[args] = [(os.path.relpath(o, lib), line) for o, line in
+                              re.findall(r'^(/.*?\.o):(?: )?(.*)$', out.stdout, re.M)]
+        yield from self._nm[args]
 
     def is_instrumented(self):
         return any(re.search(r'__(asan|ubsan|gcov|sanitizer|llvm_prof)', line)

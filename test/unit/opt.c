@@ -11,8 +11,9 @@ static struct mr_str
 all(const char *letters, const char *line)
 {
 	static char got[200];
+	static const struct mr_opt_name names[] = { { "loop", 'l' }, { "time", 'T' }, { NULL, 0 } };
 	static struct argv a;
-	struct mr_opt o = { .letters = letters };
+	struct mr_opt o = { .letters = letters, .names = names };
 	int c;
 
 	o.argv = argv_set(&a, line);
@@ -78,10 +79,22 @@ main(void)
 	is(all("lnT:", "mr-x|-lx"), "l !", "unknown letter");
 	is(mr_str(err.text), "unknown option -x", "the reason");
 	is(all("lnT:", "mr-x|-:"), "!", "the colon is no letter");
-	is(all("lnT:", "mr-x|--long"), "!", "no long options");
+	is(all("lnT:", "mr-x|--long"), "!", "an unknown name");
 	is(all("lnT:", "mr-x|-T"), "!", "missing argument");
 	is(mr_str(err.text), "option -T needs an argument", "the reason");
 	is(all("T:", "mr-x|-T|"), "T= |", "an empty argument is one");
+	is(all("lnT:", "mr-x|--loop|--time=5|--time|6|-n|a|--loop"), "l T=5 T=6 n | a --loop",
+	    "long names");
+	is(all("lnT:", "mr-x|--time=|-l"), "T= l |", "an empty value is one");
+	is(all("lnT:", "mr-x|--time=a=b|--|--loop"), "T=a=b | --loop", "a value with =");
+	is(all("lnT:", "mr-x|--time"), "!", "missing value");
+	is(mr_str(err.text), "option --time needs a value", "the reason");
+	is(all("lnT:", "mr-x|--loop=n"), "!", "a value too many");
+	is(mr_str(err.text), "option --loop takes no value", "the reason");
+	is(all("lnT:", "mr-x|--loops"), "!", "unknown name");
+	is(mr_str(err.text), "unknown option --loops", "the reason");
+	is(all("lnT:", "mr-x|--loo"), "!", "no abbreviations");
+	is(all("lnT:", "mr-x|-l-"), "l !", "no name in a cluster");
 	ok(mr_opt_next(&none, &err) == 0 && none.at == 0, "an empty argv has no operands");
 	numbers();
 	return done_testing();

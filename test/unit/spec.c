@@ -49,8 +49,8 @@ static const struct {
 	{ "mail \033[2J - cmd\n", "line 1: stage name '?[2J'", NULL },
 	/* options */
 	{ "mail a cmd", "line 1: unknown option 'cmd'; known: unless=", NULL },
-	{ "mail a warn,,warn cmd", "line 1: unknown option ''", NULL },
-	{ "mail a warn, cmd", "line 1: unknown option ''", NULL },
+	{ "mail a warn,,warn cmd", "line 1: an empty option", NULL },
+	{ "mail a warn, cmd", "line 1: an empty option", NULL },
 	{ "mail a warn=1 cmd", "line 1: unknown option 'warn=1'", NULL },
 	{ "mail a time cmd", "line 1: unknown option 'time'", NULL },
 	{ "mail a -,warn cmd", "line 1: unknown option '-'", NULL },
