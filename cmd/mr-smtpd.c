@@ -4,9 +4,12 @@
 #include "mail/addr.h"
 #include "smtp/listen.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define DEFAULT_SPOOL "/var/spool/mr"
@@ -57,6 +60,30 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 		return mr_smtpd_limits_set(&o->files.limit, arg, err);
 	}
 	return MR_OK;
+}
+
+/* inetd makes descriptor 2 the client's, too: neither our log nor what a stage prints may go there.
+ * Syslog gets it, as mail.info, or nobody. */
+static void
+save_log(struct mr_log *log)
+{
+	struct sockaddr_un syslog = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	struct stat in, err;
+	int fd, null = -1;
+
+	if (fstat(0, &in) < 0 || fstat(2, &err) < 0 || !S_ISSOCK(err.st_mode)
+	    || in.st_ino != err.st_ino || in.st_dev != err.st_dev)
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&syslog, sizeof syslog) == 0
+	    && dup2(fd, 2) == 2)
+		log->prog = "<22>mr-smtpd";
+	else if ((null = open("/dev/null", O_WRONLY | O_CLOEXEC)) < 0 || dup2(null, 2) < 0)
+		log->fd = -1;
+	if (fd >= 0)
+		close(fd);
+	if (null >= 0)
+		close(null);
 }
 
 static bool
@@ -134,7 +161,10 @@ main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk */
-	if (mr_io_std_fds(&err) || mr_host_read(&host, &err))
+	if (mr_io_std_fds(&err))
+		return fault(&o.log, &err);
+	save_log(&o.log);
+	if (mr_host_read(&host, &err))
 		return fault(&o.log, &err);
 	o.files = (struct mr_smtpd_files){ .log = &o.log,
 		.host = host.name,
