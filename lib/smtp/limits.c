@@ -60,9 +60,10 @@ mr_smtpd_limits_set(struct mr_smtpd_limit_values *v, const char *text, struct mr
 	}
 	mr_buf_init(&known, MR_ERR_MAX);
 	for (const struct mr_smtpd_limit *l = mr_smtpd_limits; l->name; l++)
-		mr_buf_addf(&known, " %s=", l->name);
+		mr_buf_addf(&known, " %s=%llu", l->name, (unsigned long long)l->init);
 	mr_buf_addc(&known, '\0');
-	mr_err_set(err, MR_USAGE, "-o %s: no such limit; known:%s", text, known.p ? known.p : "");
+	mr_err_set(err, MR_USAGE, "-o %s: no such limit; known, with their defaults:%s", text,
+	    known.p ? known.p : "");
 	mr_buf_free(&known);
 	return MR_USAGE;
 }

@@ -32,7 +32,8 @@ extern const struct mr_smtpd_limit mr_smtpd_limits[]; /* name NULL at the end */
 
 void mr_smtpd_limits_init(struct mr_smtpd_limit_values *v);
 
-/* "name=value" (sizes and times as in base/opt.h).  MR_USAGE with a reason that lists the names. */
+/* "name=value" (sizes and times as in base/opt.h).  MR_USAGE with a reason that lists names and
+ * defaults. */
 enum mr_status
 mr_smtpd_limits_set(struct mr_smtpd_limit_values *v, const char *text, struct mr_err *err);
 

@@ -184,10 +184,17 @@ mr_transaction_rcpt(struct mr_session *s, const struct mr_addr *a)
 
 /* ---- the message --------------------------------------------------------------------------------- */
 
+struct sink {
+	struct mr_spool_msg msg;
+	struct mr_err err; /* why a byte could not be put */
+};
+
 static enum mr_status
 put(void *ctx, struct mr_str bytes)
 {
-	return mr_spool_append(ctx, bytes, NULL);
+	struct sink *sink = ctx;
+
+	return mr_spool_append(&sink->msg, bytes, &sink->err);
 }
 
 static bool
@@ -260,15 +267,36 @@ receive(struct mr_session *s, struct mr_body *body)
 	}
 }
 
+/* A fault of the spool: the log says why, the client may come again. */
+static void
+refuse_spool(struct mr_session *s, const struct mr_err *why)
+{
+	struct mr_result r = refusal(MR_DEFER, "spool", T_SPOOL);
+
+	MR_LOG(s->conf->log, MR_LOG_FAULT, "spool", { "id", mr_str(s->id) },
+	    { "why", mr_str(why->text) });
+	refuse_message(s, &r, "552", "452");
+}
+
+/* Only a data stage reads the message before it is committed, which writes what is left. */
+static bool
+has_data_stage(const struct mr_pipeline *pl)
+{
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->step[i].stage->phase == MR_DATA)
+			return true;
+	return false;
+}
+
 /* The built-in checks of the message.  False: refused and answered. */
 static bool
-check_message(struct mr_session *s, struct mr_spool_msg *msg, const struct mr_body *body)
+check_message(struct mr_session *s, struct sink *sink, const struct mr_body *body)
 {
 	const struct mr_smtpd_limit_values *limit = &s->conf->limit;
 	struct mr_result r;
 
 	if (body->has_bare) {
-		r = refusal(MR_REFUSE, "syntax", T_BARE);
+		r = refusal(MR_REFUSE, "protocol", T_BARE);
 		refuse_message(s, &r, "554", "451");
 	} else if (body->len > limit->size) {
 		r = refusal(MR_REFUSE, "size", NULL);
@@ -278,10 +306,10 @@ check_message(struct mr_session *s, struct mr_spool_msg *msg, const struct mr_bo
 		r = refusal(MR_REFUSE, "hops", NULL);
 		r.text = mr_arena_fmt(&s->arena, T_LOOP, (unsigned long long)limit->hops);
 		refuse_message(s, &r, "554", "451");
-	} else if (body->put_failed || mr_spool_flush(msg, NULL)) {
-		r = refusal(MR_DEFER, "spool", T_SPOOL);
-		refuse_message(s, &r, "552", "452");
-	} else
+	} else if (body->put_failed
+	    || (has_data_stage(s->conf->pl) && mr_spool_flush(&sink->msg, &sink->err)))
+		refuse_spool(s, &sink->err);
+	else
 		return true;
 	return false;
 }
@@ -328,10 +356,7 @@ finish_message(
 		return;
 	}
 	if (store(s, msg, &err)) {
-		MR_LOG(s->conf->log, MR_LOG_FAULT, "spool", { "id", mr_str(s->id) },
-		    { "why", mr_str(err.text) });
-		r = refusal(MR_DEFER, "spool", T_SPOOL);
-		refuse_message(s, &r, "552", "452");
+		refuse_spool(s, &err);
 		return;
 	}
 	s->message_n++;
@@ -349,25 +374,20 @@ void
 mr_transaction_data(struct mr_session *s)
 {
 	int64_t start = mr_clock_now_us();
-	struct mr_spool_msg msg;
+	struct sink sink;
 	struct mr_body body;
-	struct mr_err err;
 
-	if (mr_spool_begin(s->conf->spool, &msg, &err)) {
-		struct mr_result r = refusal(MR_DEFER, "spool", T_SPOOL);
-
-		MR_LOG(s->conf->log, MR_LOG_FAULT, "spool", { "id", mr_str(s->id) },
-		    { "why", mr_str(err.text) });
-		refuse_message(s, &r, "552", "452");
+	if (mr_spool_begin(s->conf->spool, &sink.msg, &sink.err)) {
+		refuse_spool(s, &sink.err);
 		mr_transaction_end(s);
 		return;
 	}
-	mr_body_init(&body, s->conf->host, put, &msg);
+	mr_body_init(&body, s->conf->host, put, &sink);
 	mr_session_reply(s, R_START);
-	if (mr_session_flush(s) && receive(s, &body) && check_message(s, &msg, &body))
-		finish_message(s, &msg, &body, start);
+	if (mr_session_flush(s) && receive(s, &body) && check_message(s, &sink, &body))
+		finish_message(s, &sink.msg, &body, start);
 	mr_body_free(&body);
-	mr_spool_abort(&msg);
+	mr_spool_abort(&sink.msg);
 	mr_transaction_end(s);
 }
 

@@ -210,6 +210,7 @@ timeout 60 python3 full.py
 is "a full disk is a temporary fault" "$(cut -c 1-9 replies | tr -d '\r' | tr '\n' ,)" \
 	"220 mx.ex,250 mx.ex,250 2.1.0,250 2.1.5,354 End d,452 4.3.1,221 2.0.0,"
 like "and says so" "$(cat full.log)" 'event=data id=.*rcpt=u@example.org stage=spool verdict=defer code=4.3.1'
+like "and why" "$(cat full.log)" 'fault event=spool id=.* why=".*File too large'
 is "nothing is kept" "$(spooled)" "$n"
 
 # Another user, for root.
