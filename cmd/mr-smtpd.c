@@ -1,11 +1,15 @@
 /* mr-smtpd - the SMTP server: one session on descriptors 0 and 1, or a listener. */
 #include "base/host.h"
 #include "base/opt.h"
+#include "mail/addr.h"
 #include "smtp/listen.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define DEFAULT_SPOOL "/var/spool/mr"
@@ -58,6 +62,30 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 	return MR_OK;
 }
 
+/* inetd makes descriptor 2 the client's, too: neither our log nor what a stage prints may go there.
+ * Syslog gets it, as mail.info, or nobody. */
+static void
+save_log(struct mr_log *log)
+{
+	struct sockaddr_un syslog = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	struct stat in, err;
+	int fd, null = -1;
+
+	if (fstat(0, &in) < 0 || fstat(2, &err) < 0 || !S_ISSOCK(err.st_mode)
+	    || in.st_ino != err.st_ino || in.st_dev != err.st_dev)
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&syslog, sizeof syslog) == 0
+	    && dup2(fd, 2) == 2)
+		log->prog = "<22>mr-smtpd";
+	else if ((null = open("/dev/null", O_WRONLY | O_CLOEXEC)) < 0 || dup2(null, 2) < 0)
+		log->fd = -1;
+	if (fd >= 0)
+		close(fd);
+	if (null >= 0)
+		close(null);
+}
+
 static bool
 is_listening(int fd)
 {
@@ -78,9 +106,12 @@ find_peer(struct mr_peer *peer, struct mr_peer_text *text)
 	mr_peer_of_socket(peer, text, 0);
 	if (address && mr_ip_parse(&ip, mr_str(address)) == MR_OK) {
 		peer->address = mr_ip_text(text->address, &ip);
-		peer->port = mr_str(port);
+		peer->port = port && mr_str_num(mr_str(port), 65535, &(uint64_t){ 0 })
+		    ? mr_str(port)
+		    : mr_str(NULL);
 	}
-	if (name && *name)
+	/* Whoever owns the address writes its name into the DNS: what is none is unknown. */
+	if (mr_domain_is_valid(mr_str(name)))
 		peer->name = mr_str(name);
 	peer->is_trusted = getenv("RELAYCLIENT") != NULL;
 }
@@ -129,7 +160,11 @@ main(int argc, char **argv)
 	int c;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (mr_io_std_fds(&err) || mr_host_read(&host, &err))
+	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk */
+	if (mr_io_std_fds(&err))
+		return fault(&o.log, &err);
+	save_log(&o.log);
+	if (mr_host_read(&host, &err))
 		return fault(&o.log, &err);
 	o.files = (struct mr_smtpd_files){ .log = &o.log,
 		.host = host.name,
@@ -141,9 +176,10 @@ main(int argc, char **argv)
 	if (st == MR_OK && c == 0 && argc - opt.at <= 1) {
 		o.files.spec = argv[opt.at];
 		o.files.pipe.host = o.files.host;
-		return run(&o);
-	}
-	if (st == MR_OK && c == 0)
+		if (mr_domain_is_valid(mr_str(o.files.host)))
+			return run(&o);
+		mr_err_set(&err, MR_USAGE, "our name '%s' is no host name; use -N", o.files.host);
+	} else if (st == MR_OK && c == 0)
 		mr_err_set(&err, MR_USAGE, "more than one spec");
 	mr_io_write(2, mr_str("mr-smtpd: "), NULL);
 	mr_io_write(2, mr_str(err.text), NULL);

@@ -21,6 +21,7 @@
 
 #define IDLE_CHILD_S 30 /* a child without work goes after that */
 #define BACKLOG      1024
+#define PAUSE_MS     100 /* when the system has nothing to give */
 #define R_TOO_MANY   "421 4.7.0 Too many connections\r\n"
 #define R_BUSY       "421 4.3.0 Temporary problem of this host\r\n"
 
@@ -329,8 +330,9 @@ hear_child(struct listener *l, struct child *c)
 	int fd = -1;
 
 	mr_buf_init(&packet, 64);
-	if (mr_io_recv_packet(c->sock, &packet, &fd, NULL) || ++c->served >= l->files->limit.reuse
-	    || c->generation != l->generation)
+	/* One that speaks unasked has been taken over. */
+	if (mr_io_recv_packet(c->sock, &packet, &fd, NULL) || !c->is_busy
+	    || ++c->served >= l->files->limit.reuse || c->generation != l->generation)
 		drop_child(l, c);
 	else {
 		c->is_busy = false;
@@ -356,7 +358,7 @@ drop_idle(struct listener *l)
 static void
 apologize(struct listener *l)
 {
-	struct mr_peer_text text;
+	struct mr_peer_text text = { .address = "" };
 	struct mr_peer peer;
 	int fd;
 
@@ -366,7 +368,8 @@ apologize(struct listener *l)
 		mr_peer_of_socket(&peer, &text, fd);
 		send_away(l, fd, &peer, R_BUSY, "no descriptors");
 		close(fd);
-	}
+	} else
+		poll(NULL, 0, PAUSE_MS);
 	l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -379,6 +382,8 @@ accept_one(struct listener *l)
 		serve(l, fd);
 	else if (errno == EMFILE || errno == ENFILE)
 		apologize(l);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		poll(NULL, 0, PAUSE_MS); /* the connection still waits: do not spin */
 }
 
 static void
@@ -391,6 +396,9 @@ reap(struct listener *l)
 		if (WIFSIGNALED(status))
 			MR_LOG(l->files->log, MR_LOG_FAULT, "session", { "pid", MR_NUM(pid) },
 			    { "signal", MR_NUM(WTERMSIG(status)) });
+		else if (WEXITSTATUS(status))
+			MR_LOG(l->files->log, MR_LOG_FAULT, "session", { "pid", MR_NUM(pid) },
+			    { "exit", MR_NUM(WEXITSTATUS(status)) });
 }
 
 /* False: the listener was told to end. */
@@ -403,6 +411,8 @@ take_signals(struct listener *l)
 	while (read(l->signal_fd, &si, sizeof si) == (ssize_t)sizeof si)
 		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
 			goes_on = false;
+		else if (si.ssi_signo == SIGHUP)
+			refresh(l);
 	reap(l);
 	return goes_on;
 }
@@ -467,6 +477,7 @@ mr_smtpd_listen(
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP); /* "reload" of many a tool: never the end */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	l.reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -34,7 +34,7 @@ enum mr_status mr_smtpd_bind(const char *where, int *fd, struct mr_err *err);
 
 /* Serves connections of `listen_fd` until SIGTERM or SIGINT; sessions that are open then go on to
  * their end in their own processes.  What is replaced on disk is opened again before the next
- * connection; what is bad then is logged once, and the old stays. */
+ * connection, or at SIGHUP; what is bad then is logged once, and the old stays. */
 enum mr_status mr_smtpd_listen(
     int listen_fd, const struct mr_smtpd_files *files, struct mr_spool *spool, struct mr_err *err);
 

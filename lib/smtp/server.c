@@ -1,7 +1,6 @@
 #include "smtp/server.h"
 
 #include "base/clock.h"
-#include "base/opt.h"
 #include "smtp/session.h"
 
 #include <stdarg.h>
@@ -21,95 +20,37 @@
 #define R_LONG_LINE    "500 5.5.2 Command line too long"
 #define R_NO_ARGS      "501 5.5.4 This command takes no argument"
 #define R_HELO_ARG     "501 5.5.4 HELO and EHLO need a domain or address literal"
-#define R_HELO_FIRST   "503 5.5.1 Say HELO or EHLO first"
-#define R_NESTED       "503 5.5.1 There is a transaction already; RSET ends it"
 #define R_NEED_MAIL    "503 5.5.1 Say MAIL first"
-#define R_MAIL_SYNTAX  "501 5.5.4 Syntax: MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME]"
-#define R_RCPT_SYNTAX  "501 5.5.4 Syntax: RCPT TO:<address>"
-#define R_BAD_SENDER   "501 5.1.7 Bad sender address: %s"
-#define R_BAD_RCPT     "501 5.1.3 Bad recipient address: %s"
-#define R_NO_UTF8_FROM "553 5.6.7 SMTPUTF8 is not offered here"
-#define R_NO_UTF8_TO   "553 5.6.7 SMTPUTF8 is not offered here"
-#define R_PARAM        "555 5.5.4 Parameter not known"
-#define R_BAD_PARAM    "501 5.5.4 Bad value of a parameter"
-#define R_TOO_LARGE    "552 5.3.4 Message over the limit of %llu bytes"
 #define R_NO_RCPT      "554 5.5.1 No valid recipients"
-#define R_EARLY_DATA   "554 5.5.1 Message sent before the reply to DATA"
 #define R_ERRORS       "421 4.7.0 Too many errors"
 #define R_COMMANDS     "421 4.7.0 Too many commands"
 #define R_TIMEOUT      "421 4.4.2 Time-out"
 #define R_FAR_TOO_LONG "421 4.5.2 Line far too long"
+#define R_MESSAGES     "421 4.7.0 Too many messages in one session"
+#define R_NOT_SMTP     "421 4.7.0 This is SMTP, not HTTP"
 #define R_OURS         "451 4.3.0 Temporary problem of this host"
+#define R_OURS_BYE     "421 4.3.0 Temporary problem of this host"
 
-/* ---- limits ------------------------------------------------------------------------------------- */
-
-#define LIMIT(field) offsetof(struct mr_smtpd_limit_values, field)
-
-const struct mr_smtpd_limit mr_smtpd_limits[] = {
-	{ "size", "bytes of a message", LIMIT(size), 25u << 20, 1024, 1ull << 40 },
-	{ "rcpts", "recipients of a message", LIMIT(rcpts), 1000, 1, MR_ENV_RCPT_MAX },
-	{ "hops", "Received fields of a message", LIMIT(hops), 50, 1, 1000 },
-	{ "errors", "refused commands of a session", LIMIT(errors), 20, 1, 100000 },
-	{ "commands", "commands of a session", LIMIT(commands), 100000, 10, 1ull << 40 },
-	{ "messages", "messages of a session", LIMIT(messages), 1000, 1, 1ull << 40 },
-	{ "idle", "seconds for the next command or piece of data", LIMIT(idle_s), 300, 1, 86400 },
-	{ "data", "seconds for a whole message", LIMIT(data_s), 3600, 1, 86400 },
-	{ "rate", "bytes a second that a message must reach", LIMIT(rate), 50, 0, 1u << 30 },
-	{ "connections", "connections at once", LIMIT(connections), 200, 1, 100000 },
-	{ "per-client", "connections at once of one client", LIMIT(per_client), 20, 1, 100000 },
-	{ "reuse", "connections that one child serves", LIMIT(reuse), 100, 1, 1000000 },
-	{ NULL, NULL, 0, 0, 0, 0 },
-};
-
-static void
-set_limit(struct mr_smtpd_limit_values *v, const struct mr_smtpd_limit *l, uint64_t value)
-{
-	memcpy((char *)v + l->offset, &value, sizeof value);
-}
-
-void
-mr_smtpd_limits_init(struct mr_smtpd_limit_values *v)
-{
-	for (const struct mr_smtpd_limit *l = mr_smtpd_limits; l->name; l++)
-		set_limit(v, l, l->init);
-}
-
-enum mr_status
-mr_smtpd_limits_set(struct mr_smtpd_limit_values *v, const char *text, struct mr_err *err)
-{
-	struct mr_str s = mr_str(text);
-	ptrdiff_t eq = mr_str_chr(s, '=');
-	struct mr_str name = { s.p, eq < 0 ? s.n : (size_t)eq };
-	struct mr_buf known;
-
-	for (const struct mr_smtpd_limit *l = mr_smtpd_limits; l->name && eq > 0; l++) {
-		bool is_time = l->offset == LIMIT(idle_s) || l->offset == LIMIT(data_s);
-		uint64_t value;
-		enum mr_status st;
-
-		if (!mr_str_is(name, l->name))
-			continue;
-		st = (is_time ? mr_opt_span_s : mr_opt_size)(
-		    'o', text + eq + 1, l->lo, l->hi, &value, err);
-		if (st == MR_OK)
-			set_limit(v, l, value);
-		return st;
-	}
-	mr_buf_init(&known, MR_ERR_MAX);
-	for (const struct mr_smtpd_limit *l = mr_smtpd_limits; l->name; l++)
-		mr_buf_addf(&known, " %s=", l->name);
-	mr_buf_addc(&known, '\0');
-	mr_err_set(err, MR_USAGE, "-o %s: no such limit; known:%s", text, known.p ? known.p : "");
-	mr_buf_free(&known);
-	return MR_USAGE;
-}
+/* The same for MAIL and RCPT, whose refusals are logged; the code stands where they are used. */
+#define T_HELO_FIRST  "5.5.1 Say HELO or EHLO first"
+#define T_NESTED      "5.5.1 There is a transaction already; RSET ends it"
+#define T_NEED_MAIL   "5.5.1 Say MAIL first"
+#define T_MAIL_SYNTAX "5.5.4 Syntax: MAIL FROM:<address> [SIZE=n] [BODY=7BIT|8BITMIME]"
+#define T_RCPT_SYNTAX "5.5.4 Syntax: RCPT TO:<address>"
+#define T_BAD_SENDER  "5.1.7 Bad sender address: "
+#define T_BAD_RCPT    "5.1.3 Bad recipient address: "
+#define T_NO_UTF8     "5.6.7 SMTPUTF8 is not offered here"
+#define T_PARAM       "5.5.4 Parameter not known"
+#define T_BAD_PARAM   "5.5.4 Bad value of a parameter"
+#define T_TOO_LARGE   "5.3.4 Message over the limit of %llu bytes"
+#define T_OURS        "4.3.0 Temporary problem of this host"
 
 /* ---- replies ------------------------------------------------------------------------------------- */
 
 static void
 add_line(struct mr_session *s, struct mr_str line)
 {
-	if (line.n && (line.p[0] == '4' || line.p[0] == '5'))
+	if (line.n && line.p[0] == '5')
 		s->error_n++;
 	mr_buf_add(&s->out, line);
 	mr_buf_adds(&s->out, "\r\n");
@@ -143,11 +84,17 @@ mr_session_flush(struct mr_session *s)
 	return !s->is_over;
 }
 
+#define WHY_QUIT "quit"
+
+/* The session's one last line; id= if it ends within a transaction. */
 static void
-log_session(const struct mr_session *s, enum mr_log_level level, const char *event, const char *why)
+log_end(const struct mr_session *s)
 {
-	MR_LOG(s->conf->log, level, event, { "client", s->peer->address },
-	    { "helo", mr_run_get(&s->run, "helo_name") }, { "why", mr_str(why) },
+	struct mr_str why = mr_str(s->why);
+
+	MR_LOG(s->conf->log, mr_str_is(why, WHY_QUIT) ? MR_LOG_DEBUG : MR_LOG_INFO, "disconnect",
+	    { "id", mr_str(s->id[0] ? s->id : NULL) }, { "client", s->peer->address },
+	    { "helo", mr_run_get(&s->run, "helo_name") }, { "why", why },
 	    { "commands", MR_NUM(s->command_n) }, { "messages", MR_NUM(s->message_n) },
 	    { "errors", MR_NUM(s->error_n) });
 }
@@ -159,7 +106,10 @@ mr_session_hang_up(struct mr_session *s, const char *why, const char *reply)
 		mr_session_reply(s, "%s", reply);
 	mr_session_flush(s);
 	s->is_over = true;
-	log_session(s, MR_LOG_INFO, "disconnect", why);
+	if (!s->why) {
+		s->why = why;
+		log_end(s);
+	}
 }
 
 /* ---- commands -------------------------------------------------------------------------------------- */
@@ -226,32 +176,80 @@ take_path(struct mr_session *s, struct mr_str *rest, const char *keyword, struct
 	return mr_addr_parse_path(a, &s->arena, rest, err);
 }
 
-/* One parameter of MAIL.  NULL, or the reply that refuses it. */
-static const char *
-take_mail_param(struct mr_session *s, struct mr_str param, bool *is_8bit)
+/* What is wrong with a command, as the reply says it; code NULL: nothing. */
+struct fault {
+	const char *code;
+	struct mr_str text;
+};
+
+#define FAULT(c, t) ((struct fault){ .code = (c), .text = MR_STR(t) })
+#define NO_FAULT    ((struct fault){ .code = NULL })
+
+/* The path of MAIL or RCPT, which was read with status `st`. */
+static struct fault
+judge_path(struct mr_session *s, const struct mr_addr *a, enum mr_status st,
+    const struct mr_err *err, struct mr_str syntax, const char *bad)
 {
-	if (mr_str_casestarts(param, "SIZE="))
-		return mr_str_num(mr_str_from(param, 5), INT64_MAX, &s->declared_size)
-		    ? NULL
-		    : R_BAD_PARAM;
-	if (mr_str_casestarts(param, "BODY=")) {
-		param = mr_str_from(param, 5);
-		*is_8bit = mr_str_caseis(param, "8BITMIME");
-		return *is_8bit || mr_str_caseis(param, "7BIT") ? NULL : R_BAD_PARAM;
-	}
-	return R_PARAM;
+	if (st == MR_USAGE)
+		return (struct fault){ .code = "501", .text = syntax };
+	if (st == MR_TEMP)
+		return FAULT("451", T_OURS);
+	if (st)
+		return (struct fault){ "501", mr_arena_fmt(&s->arena, "%s%s", bad, err->text) };
+	return a->has_utf8 ? FAULT("553", T_NO_UTF8) : NO_FAULT;
 }
 
-static const char *
-take_mail_params(struct mr_session *s, struct mr_str rest, bool *is_8bit)
+struct mail_params {
+	bool has_size, has_body, is_8bit;
+};
+
+/* RFC 1870 section 3: up to 20 digits, which may be more than fits into 64 bits. */
+static bool
+take_size(struct mr_str digits, uint64_t *size)
 {
-	const char *refusal = NULL;
+	if (digits.n == 0 || digits.n > 20)
+		return false;
+	for (size_t i = 0; i < digits.n; i++)
+		if (digits.p[i] < '0' || digits.p[i] > '9')
+			return false;
+	if (!mr_str_num(digits, INT64_MAX, size))
+		*size = INT64_MAX;
+	return true;
+}
+
+static struct fault
+take_mail_param(struct mr_session *s, struct mr_str param, struct mail_params *got)
+{
+	ptrdiff_t eq = mr_str_chr(param, '=');
+	struct mr_str name = { param.p, eq < 0 ? param.n : (size_t)eq },
+	              value = mr_str_from(param, eq < 0 ? param.n : name.n + 1);
+	bool is_size = mr_str_caseis(name, "SIZE"), is_good;
+	bool *has = is_size ? &got->has_size : &got->has_body;
+
+	if (!is_size && !mr_str_caseis(name, "BODY"))
+		return FAULT("555", T_PARAM); /* RFC 5321 4.1.1.11 */
+	if (is_size)
+		is_good = take_size(value, &s->declared_size);
+	else {
+		got->is_8bit = mr_str_caseis(value, "8BITMIME");
+		is_good = got->is_8bit || mr_str_caseis(value, "7BIT");
+	}
+	if (!is_good || *has) /* RFC 5321 4.1.2: each once */
+		return FAULT("501", T_BAD_PARAM);
+	*has = true;
+	return NO_FAULT;
+}
+
+static struct fault
+take_mail_params(struct mr_session *s, struct mr_str rest, struct mail_params *got)
+{
+	struct fault f = NO_FAULT;
 
 	if (rest.n && rest.p[0] != ' ')
-		return R_MAIL_SYNTAX;
-	for (struct mr_str p = mr_str_word(&rest); p.n && !refusal; p = mr_str_word(&rest))
-		refusal = take_mail_param(s, p, is_8bit);
-	return refusal;
+		return FAULT("501", T_MAIL_SYNTAX);
+	for (struct mr_str p = mr_str_word(&rest); p.n && !f.code; p = mr_str_word(&rest))
+		f = take_mail_param(s, p, got);
+	return f;
 }
 
 static enum mr_status
@@ -276,64 +274,77 @@ begin_transaction(struct mr_session *s, const struct mr_addr *a, bool is_8bit, s
 	return MR_OK;
 }
 
-static void
-do_mail(struct mr_session *s, struct mr_str arg)
+static struct fault
+take_mail(struct mr_session *s, struct mr_str arg)
 {
-	const char *refusal;
-	bool is_8bit = false;
+	struct mail_params got = { .is_8bit = false };
 	struct mr_addr a;
 	struct mr_err err;
+	struct fault f;
 	enum mr_status st;
 
 	s->declared_size = 0;
 	if (!s->has_helo)
-		mr_session_reply(s, R_HELO_FIRST);
-	else if (s->has_mail)
-		mr_session_reply(s, R_NESTED);
-	else if (s->message_n >= s->conf->limit.messages)
-		mr_session_hang_up(
-		    s, "too many messages", "421 4.7.0 Too many messages in one session");
-	else if ((st = take_path(s, &arg, "FROM:", &a, &err)) == MR_USAGE)
-		mr_session_reply(s, R_MAIL_SYNTAX);
-	else if (st == MR_TEMP)
-		mr_session_reply(s, R_OURS);
-	else if (st)
-		mr_session_reply(s, R_BAD_SENDER, err.text);
-	else if (a.is_postmaster)
-		mr_session_reply(s, R_BAD_SENDER, "address without a domain");
-	else if (a.has_utf8)
-		mr_session_reply(s, R_NO_UTF8_FROM);
-	else if ((refusal = take_mail_params(s, arg, &is_8bit)))
-		mr_session_reply(s, "%s", refusal);
-	else if (s->declared_size > s->conf->limit.size)
-		mr_session_reply(s, R_TOO_LARGE, (unsigned long long)s->conf->limit.size);
-	else if (begin_transaction(s, &a, is_8bit, &err))
-		mr_session_reply(s, R_OURS);
+		return FAULT("503", T_HELO_FIRST);
+	if (s->has_mail)
+		return FAULT("503", T_NESTED);
+	st = take_path(s, &arg, "FROM:", &a, &err);
+	if (st == MR_OK && a.is_postmaster)
+		st = mr_err_set(&err, MR_PERM, "address without a domain");
+	f = judge_path(s, &a, st, &err, MR_STR(T_MAIL_SYNTAX), T_BAD_SENDER);
+	if (!f.code)
+		f = take_mail_params(s, arg, &got);
+	if (f.code)
+		return f;
+	if (s->declared_size > s->conf->limit.size)
+		return (struct fault){ "552",
+			mr_arena_fmt(
+			    &s->arena, T_TOO_LARGE, (unsigned long long)s->conf->limit.size) };
+	return begin_transaction(s, &a, got.is_8bit, &err) ? FAULT("451", T_OURS) : NO_FAULT;
+}
+
+static void
+do_mail(struct mr_session *s, struct mr_str arg)
+{
+	struct fault f;
+
+	if (s->message_n >= s->conf->limit.messages) {
+		mr_session_hang_up(s, "too many messages", R_MESSAGES);
+		return;
+	}
+	f = take_mail(s, arg);
+	if (f.code)
+		mr_transaction_refuse_command(s, "mail", arg, f.code, f.text);
 	else
 		mr_session_reply(s, R_SENDER_OK);
+}
+
+static struct fault
+take_rcpt(struct mr_session *s, struct mr_str arg, struct mr_addr *a)
+{
+	struct mr_err err;
+	struct fault f;
+	enum mr_status st;
+
+	if (!s->has_mail)
+		return FAULT("503", T_NEED_MAIL);
+	st = take_path(s, &arg, "TO:", a, &err);
+	if (st == MR_OK && a->is_null)
+		st = mr_err_set(&err, MR_PERM, "empty");
+	f = judge_path(s, a, st, &err, MR_STR(T_RCPT_SYNTAX), T_BAD_RCPT);
+	if (!f.code && mr_str_trim(arg).n)
+		f = arg.p[0] == ' ' ? FAULT("555", T_PARAM) : FAULT("501", T_RCPT_SYNTAX);
+	return f;
 }
 
 static void
 do_rcpt(struct mr_session *s, struct mr_str arg)
 {
 	struct mr_addr a;
-	struct mr_err err;
-	enum mr_status st;
+	struct fault f = take_rcpt(s, arg, &a);
 
-	if (!s->has_mail)
-		mr_session_reply(s, R_NEED_MAIL);
-	else if ((st = take_path(s, &arg, "TO:", &a, &err)) == MR_USAGE)
-		mr_session_reply(s, R_RCPT_SYNTAX);
-	else if (st == MR_TEMP)
-		mr_session_reply(s, R_OURS);
-	else if (st)
-		mr_session_reply(s, R_BAD_RCPT, err.text);
-	else if (a.is_null)
-		mr_session_reply(s, R_BAD_RCPT, "empty");
-	else if (a.has_utf8)
-		mr_session_reply(s, R_NO_UTF8_TO);
-	else if (mr_str_trim(arg).n)
-		mr_session_reply(s, arg.p[0] == ' ' ? R_PARAM : R_RCPT_SYNTAX);
+	if (f.code)
+		mr_transaction_refuse_command(s, "rcpt", arg, f.code, f.text);
 	else
 		mr_transaction_rcpt(s, &a);
 }
@@ -341,14 +352,14 @@ do_rcpt(struct mr_session *s, struct mr_str arg)
 static void
 do_data(struct mr_session *s, struct mr_str arg)
 {
-	if (mr_str_trim(arg).n)
+	if (mr_reader_window(&s->in).n) /* RFC 2920 3.1: DATA ends a group */
+		mr_transaction_early_data(s);
+	else if (mr_str_trim(arg).n)
 		mr_session_reply(s, R_NO_ARGS);
 	else if (!s->has_mail)
 		mr_session_reply(s, R_NEED_MAIL);
 	else if (s->run.scope[MR_DATA].env.rcpt_n == 0)
 		mr_session_reply(s, R_NO_RCPT);
-	else if (mr_reader_window(&s->in).n) /* RFC 2920 3.1: DATA ends a group */
-		mr_session_hang_up(s, "data before 354", R_EARLY_DATA);
 	else
 		mr_transaction_data(s);
 }
@@ -389,9 +400,15 @@ do_quit(struct mr_session *s, struct mr_str arg)
 {
 	(void)arg;
 	mr_session_reply(s, R_BYE, s->conf->host);
-	mr_session_flush(s);
-	s->is_over = true;
-	log_session(s, MR_LOG_DEBUG, "disconnect", "quit");
+	mr_session_hang_up(s, WHY_QUIT, NULL);
+}
+
+/* A browser was talked into posting a form to us: nothing in its body may be taken for a command. */
+static void
+do_http(struct mr_session *s, struct mr_str arg)
+{
+	(void)arg;
+	mr_session_hang_up(s, "HTTP", R_NOT_SMTP);
 }
 
 static void
@@ -418,6 +435,10 @@ static const struct command {
 	{ "EXPN", do_not_here },
 	{ "TURN", do_not_here },
 	{ "ETRN", do_not_here },
+	{ "GET", do_http },
+	{ "POST", do_http },
+	{ "PUT", do_http },
+	{ "CONNECT", do_http },
 };
 
 static void
@@ -466,7 +487,7 @@ converse(struct mr_session *s)
 		struct mr_err err;
 		enum mr_status st;
 
-		if (!has_next(s) && !mr_session_flush(s))
+		if ((!has_next(s) || s->out.n > MR_SMTP_OUT_SEND) && !mr_session_flush(s))
 			break;
 		st = mr_reader_line(&s->in, &line, deadline, &err);
 		if (st == MR_TEMP && mr_clock_left_ms(deadline) == 0)
@@ -503,7 +524,9 @@ welcome(struct mr_session *s)
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (known[i].value.p
 		    && mr_run_set(&s->run, MR_CONNECT, known[i].name, known[i].value, &err)) {
-			mr_session_hang_up(s, err.text, R_OURS);
+			MR_LOG(s->conf->log, MR_LOG_FAULT, "session", { "client", p->address },
+			    { "why", mr_str(err.text) });
+			mr_session_hang_up(s, "fault", R_OURS_BYE);
 			return;
 		}
 	if (p->is_trusted)
@@ -537,6 +560,7 @@ mr_smtpd_session(
 	mr_run_init(&s.run, conf->pl);
 	welcome(&s);
 	converse(&s);
+	mr_session_hang_up(&s, "lost connection", NULL); /* unless it is known why it ended */
 	mr_transaction_end(&s);
 	mr_run_free(&s.run);
 	mr_arena_free(&s.arena);

@@ -10,17 +10,17 @@ struct mr_smtpd_limit_values {
 	uint64_t size;     /* bytes of a message */
 	uint64_t rcpts;    /* recipients of a message */
 	uint64_t hops;     /* Received fields: more is a loop */
-	uint64_t errors;   /* refused commands, then 421 */
+	uint64_t errors;   /* commands refused for good since the last queued message, then 421 */
 	uint64_t commands; /* commands of a session, then 421 */
 	uint64_t messages; /* messages of a session, then 421 */
 	uint64_t idle_s;   /* for the next whole command, or the next piece of data */
 	uint64_t data_s;   /* for the whole of DATA */
-	uint64_t rate;     /* bytes per second that DATA must reach after MR_SMTPD_RATE_AFTER_S */
-	uint64_t connections; /* listener: at once */
-	uint64_t per_client;  /* listener: at once from one address */
-	uint64_t reuse;       /* listener: connections that one child serves, one after the other */
+	uint64_t rate;     /* bytes per second that DATA must reach ... */
+	uint64_t rate_after_s; /* ... after that time */
+	uint64_t connections;  /* listener: at once */
+	uint64_t per_client;   /* listener: at once from one address */
+	uint64_t reuse; /* listener: connections that one child serves, one after the other */
 };
-#define MR_SMTPD_RATE_AFTER_S 60
 
 /* One limit by name: where it stands, its default and range. */
 struct mr_smtpd_limit {
@@ -32,7 +32,8 @@ extern const struct mr_smtpd_limit mr_smtpd_limits[]; /* name NULL at the end */
 
 void mr_smtpd_limits_init(struct mr_smtpd_limit_values *v);
 
-/* "name=value" (sizes and times as in base/opt.h).  MR_USAGE with a reason that lists the names. */
+/* "name=value" (sizes and times as in base/opt.h).  MR_USAGE with a reason that lists names and
+ * defaults. */
 enum mr_status
 mr_smtpd_limits_set(struct mr_smtpd_limit_values *v, const char *text, struct mr_err *err);
 

@@ -129,6 +129,13 @@ like "too many commands" "$(talk -o commands=10 -- NOOP NOOP NOOP NOOP NOOP NOOP
 like "too many messages" "$(talk -o messages=1 -- "$EH" "$MF" "$RT" DATA '.' "$MF")" '^421 4.7.0'
 like "idle" "$( (printf 'EHLO x\r\n'; sleep 3) | mr-smtpd -N mx -Q spool -o idle=1 2>/dev/null)" '^421 4.4.2'
 exits "an unknown limit" 111 mr-smtpd -o nonsense=1
+is "the page has every limit with its default" "$(python3 - "$T_ROOT/man/mr-smtpd.8" <<'X'
+import re, sys
+unit = {'': 1, 'k': 1 << 10, 'm': 1 << 20, 's': 1}
+page = re.findall(r'^\.It ([a-z-]+)=(\d+)([kms]?)( seconds| minutes| hours)?', open(sys.argv[1]).read(), re.M)
+print(*(f'{n}={int(v) * unit[u]}' for n, v, u, _ in page))
+X
+)" "$(sed -n 's/.*known, with their defaults: //p' .err)"
 exits "a spec that is not there" 111 mr-smtpd -Q spool nowhere
 
 printf 'Authentication-Results: mx.example;\r\n spf=pass\r\nauthentication-results: (c) "MX.example" 1; x=y\r\nAuthentication-Results: other.example; spf=pass\r\nSubject: ar\r\n\r\nAuthentication-Results: mx.example; body\r\n.\r\n' >data

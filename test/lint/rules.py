@@ -293,6 +293,47 @@ def page_sections(tree):
                 yield f'{path}: no section {s}'
 
 
+def log_calls(tree):
+    """(file, event or None, fields) of each MR_LOG(...) in lib and cmd"""
+    for path in tree.files('lib', 'cmd', ext='.c'):
+        code = tree.code(path, True)
+        for m in re.finditer(r'\bMR_LOG\(', code):
+            depth, end = 1, m.end()
+            while depth and end < len(code):
+                depth += {'(': 1, ')': -1}.get(code[end], 0)
+                end += 1
+            call = code[m.end():end]
+            event = re.search(r'"([a-z-]+)"\s*,\s*\{', call)
+            fields = re.findall(r'\{\s*"(\w+)"\s*,', call)
+            yield path, event and event.group(1), fields
+
+
+def log_page(tree):
+    """mr-log(7) names each event that the code writes, with its fields, and no other"""
+    if not tree.has('man/mr-log.7'):
+        raise Skip('no man/mr-log.7')
+    page = tree.text('man/mr-log.7')
+    events = page[page.index('.Sh EVENTS'):page.index('.Sh EXAMPLES')]
+    known = {}
+    for item in re.split(r'^\.It ', events, flags=re.M)[1:]:
+        head, _, text = item.partition('\n')
+        for name in re.findall(r'[\w-]{3,}', head):
+            known[name] = set(re.findall(r'\w+', ' '.join(re.findall(r'^\.Va (.*)', text, re.M))))
+    anywhere = set().union(*known.values()) if known else set()
+    for path, event, fields in log_calls(tree):
+        if event and event not in known:
+            yield f'{path}: event={event} is not in man/mr-log.7'
+        for f in fields:
+            if f not in (known.get(event, set()) if event else anywhere):
+                yield f'{path}: {f}= of event={event} is not in man/mr-log.7'
+    words = set()
+    for path in tree.files('lib', 'cmd', ext='.c'):
+        words.update(re.findall(r'"([\w-]+)"', tree.code(path, True)))
+    for name in known:
+        if name not in words:
+            yield f'man/mr-log.7: nothing writes event={name}'
+
+
 def page_lint(tree):
     """pages are clean for mandoc"""
     if not shutil.which('mandoc'):
@@ -354,5 +395,5 @@ def one_package_list(tree):
 
 RULES = [ranks, own_header_first, third_party, header_form, external_names, mutable_data,
          banned_calls, banned_symbols, quiet_library, warnings_on, no_typedef, only_out,
-         function_length, file_length, pages, tests, page_sections, page_lint, formatted,
+         function_length, file_length, pages, tests, page_sections, log_page, page_lint, formatted,
          finished, usage, one_package_list]

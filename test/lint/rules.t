@@ -26,6 +26,23 @@ It does.
 .Sh EXAMPLES
 None.
 '''
+LOG_PAGE = '''.Dd July 1, 2024
+.Dt MR-LOG 7
+.Os
+.Sh NAME
+.Nm mr-log
+.Nd events
+.Sh DESCRIPTION
+Events.
+.Sh EVENTS
+.Bl -tag -width Ds
+.It Cm old
+.Va id :
+it is old.
+.El
+.Sh EXAMPLES
+None.
+'''
 HEADER = '/* a.h - a. */\n#ifndef MR_BASE_A_H\n#define MR_BASE_A_H\n\nint mr_a(void);\n\n#endif\n'
 SOURCE = '''#include "base/a.h"
 
@@ -46,8 +63,10 @@ GOOD = {
     'README.md': 'mr\n',
     'lib/base/a.h': HEADER,
     'lib/base/a.c': SOURCE,
-    'cmd/mr-x.c': '#include "base/a.h"\n\nint\nmain(void)\n{\n\treturn mr_a();\n}\n',
+    'cmd/mr-x.c': '#include "base/a.h"\n\nint\nmain(void)\n{\n\tMR_LOG(l, 1, "old", { "id", f("a", 1) });\n'
+                  '\treturn mr_a();\n}\n',
     'man/mr-x.1': PAGE,
+    'man/mr-log.7': LOG_PAGE,
     'test/e2e/x.t': '#!/bin/sh\n',
     'build/bin/mr-x': PROG,
 }
@@ -96,6 +115,9 @@ BAD = [
     ('tests', 'no test', {'test/e2e/x.t': None}),
     ('page_sections', 'EXIT STATUS', {'man/mr-x.1': PAGE.replace('.Sh EXIT STATUS\n', '')}),
     ('page_lint', 'order', {'man/mr-x.1': PAGE + '.Sh STANDARDS\nx\n.Sh SEE ALSO\n'}),
+    ('log_page', 'event=new is not', {'cmd/mr-x.c': 'MR_LOG(log, X, "new", { "id", f(1) });\n'}),
+    ('log_page', 'why= of event=old', {'cmd/mr-x.c': 'MR_LOG(l, X, "old", { "why", f(1) });\n'}),
+    ('log_page', 'nothing writes event=old', {'cmd/mr-x.c': 'int x;\n'}),
     ('page_lint', 'mr-x.1', {'man/mr-x.1': PAGE + '.Xx bad macro\n'}),
     ('formatted', 'clang-format', {'lib/base/a.c': SOURCE.replace('\treturn', '  return')}),
     ('finished', 'TODO', {'lib/base/a.c': more('/* TO' 'DO: the rest */\n')}),
