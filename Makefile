@@ -13,7 +13,7 @@ B      ?= build
 
 # The one list of Debian packages: to build, and to test.
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev
-PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git \
+PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
 	swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc

@@ -57,6 +57,13 @@ judge_held(struct mr_body *b, bool is_whole)
 
 	if (field.n == 0)
 		return;
+	if (!mr_header_name(field).p) {
+		if (!is_whole && mr_str_chr(field, '\n') < 0)
+			return; /* its colon may still come */
+		put(b, field);  /* no field after all */
+		mr_buf_clear(&b->held);
+		return;
+	}
 	mr_buf_init(&id, 1024);
 	st = b->held.is_full ? MR_PERM
 	                     : mr_header_authserv_id(mr_str_from(field, (size_t)colon + 1), &id);
@@ -82,6 +89,9 @@ look_at_header(struct mr_body *b, struct mr_str line)
 	judge_held(b, true);
 	b->is_dropping = false;
 	name = mr_header_name(line);
+	/* A piece of a line: so many blanks may stand before the colon that it is not there yet. */
+	if (!name.p && mr_str_chr(line, ':') < 0)
+		name = mr_str_trim(line);
 	if (mr_str_is(line, "\r\n") || mr_str_is(line, "\n"))
 		b->is_in_body = true;
 	else if (mr_str_caseis(name, "Received"))

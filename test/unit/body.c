@@ -28,6 +28,11 @@ static const char *const inputs[] = {
 	"without end\r\n",
 	"\r\r\n.\r\n",
 	"\r\n.\r\r\n.\r\n",
+	"Authentication-Results                                        : mx.example; x\r\n.\r\n",
+	"Authentication-Results                                        : o.example; x\r\n.\r\n",
+	"Authentication-Results                                        \r\n : mx.example\r\n.\r\n",
+	"authentication-results                                        no colon\r\n\r\n.\r\n",
+	"authentication-results                                        \r\n folded\r\n\r\n.\r\n",
 };
 
 /* One run of the parser against the plain one. */
@@ -134,6 +139,18 @@ test_long_field(void)
 	mr_body_init(&b, ID, plain_put, &out);
 	ok(plain_feed(&b, mr_buf_str(&in), 1000, 32768, &used), "a field over the limit ends");
 	is(mr_buf_str(&out), "X: y\r\n", "and is dropped: nobody can say whose it is");
+	mr_body_free(&b);
+
+	mr_buf_clear(&in);
+	mr_buf_clear(&out);
+	mr_buf_adds(&in, "Authentication-Results");
+	for (unsigned i = 0; i < 40000; i++)
+		mr_buf_addc(&in, ' ');
+	mr_buf_adds(&in, ": mx.example; spf=pass\r\nX: y\r\n.\r\n");
+	mr_body_init(&b, ID, plain_put, &out);
+	ok(plain_feed(&b, mr_buf_str(&in), 4096, 32768, &used),
+	    "more blanks before the colon than the window holds");
+	is(mr_buf_str(&out), "X: y\r\n", "hide no field under our name");
 	mr_body_free(&b);
 
 	mr_buf_clear(&in);
