@@ -284,6 +284,7 @@ do_run(struct options *o, const char *none)
 	struct mr_err err;
 
 	(void)none;
+	signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would keep workers' ends from us */
 	signal(SIGPIPE, SIG_IGN);
 	if (strlen(o->run.host) >= sizeof name)
 		return say("-N: name too long");

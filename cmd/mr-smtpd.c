@@ -159,6 +159,7 @@ main(int argc, char **argv)
 	struct mr_err err;
 	int c;
 
+	signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would keep stages' exit codes from us */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk */
 	if (mr_io_std_fds(&err))

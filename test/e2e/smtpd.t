@@ -161,6 +161,31 @@ printf 'rcpt permit - ./permit1\ndata strict unless=permitted ./refuse\n' >scope
 like "in data all must have it" "$(talk scope -- "$EH" "$MF" 'RCPT TO:<u1@example.org>' 'RCPT TO:<u2@example.org>' DATA '.')" '^554 5.7.1'
 like "and then it counts" "$(talk scope -- "$EH" "$MF" 'RCPT TO:<u1@example.org>' DATA '.')" '^250 2.0.0 Ok: queued'
 
+# What a parent that ignores SIGCHLD passes on.
+printf 'rcpt good - /bin/true\n' >good
+like "a stage's exit code is known even so" "$(timeout 60 env --ignore-signal=CHLD \
+	python3 talk.py good -- "$EH" "$MF" "$RT" QUIT)" '^250 2.1.5'
+
+# The README: the commands of "A relay by hand", with other ports and folders; nobody is at home there.
+port=$(free_port)
+cp -R "$T_ROOT/examples/relay" readme
+mkdir readme/spool
+sed -i -e "s/10\.20\.30\.40/127.0.0.1:$(free_port)/" -e '/^branch/d' -e '/^\* /d' readme/routes
+sed -n '/^## A relay by hand/,/^## Where/s/^    //p' "$T_ROOT/README.md" |
+	sed -e "s|/tmp/spool|spool|" -e "s/2525/$port/g" >readme/commands
+is "the README has the recipe" "$(cut -d ' ' -f 1 readme/commands | tr '\n' ' ')" "mkdir mr-queue mr-smtpd swaks mr-queue "
+# recipe N: its N-th command
+recipe() { sed -n "$1s/ &\$//; $1p" readme/commands; }
+start readme.queue sh -c "cd readme && exec $(recipe 2)"
+queue=$T_PID
+start readme.smtpd sh -c "cd readme && exec $(recipe 3)"
+wait_port "$port"
+ok "its message is taken" sh -c "$(recipe 4) --hide-all"
+ok "and tried" wait_for 60 grep -q event=deferred readme.queue
+like "and its list says why it waits" "$(sh -c "cd readme && $(recipe 5)")" 'office@mydomain.com .*Connection refused'
+stop "$T_PID"
+stop "$queue"
+
 # The listener, with swaks.
 start l.log mr-smtpd -L 127.0.0.1:0 -N mx.example -R routes -Q spool -o per-client=2 spec
 wait_for 60 grep -q event=listening l.log
