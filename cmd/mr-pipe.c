@@ -1,6 +1,5 @@
 /* mr-pipe - runs a pipeline by hand, as a policy service, or in the place of qmail-queue. */
 #include "base/host.h"
-#include "base/ip.h"
 #include "base/opt.h"
 #include "pipe/serve.h"
 
@@ -12,7 +11,6 @@
 
 #define CASE_MEMORY_MAX (32u << 20)
 #define MESSAGE_MAX     (1ull << 30) /* mr-qmail-queue: bytes of a message; the front end limits */
-#define DEFAULT_SPOOL   "/var/spool/mr"
 #define QQ_TEMPORARY    71 /* mr-qmail-queue: exit code of a fault before there is a job */
 
 static const char usage_text[] =
@@ -36,21 +34,6 @@ fault(const struct mr_log *log, const struct mr_err *err)
 {
 	MR_LOG(log, MR_LOG_FAULT, "pipe", { "why", mr_str(err->text) });
 	return MR_DEFER;
-}
-
-static enum mr_status
-take_by_hand(struct options *o, int c, const char *arg, struct mr_err *err)
-{
-	static const char *const names[] = {
-		['i'] = "client_address", ['h'] = "helo_name", ['f'] = "sender"
-	};
-	struct mr_ip ip;
-
-	if (c == 'r')
-		return mr_env_add_rcpt(&o->env, mr_str(arg), err);
-	if (c == 'i' && mr_ip_parse(&ip, mr_str(arg)))
-		return mr_err_set(err, MR_USAGE, "-i %s: not an IP address", arg);
-	return mr_env_set(&o->env, mr_str(names[c]), mr_str(arg), err);
 }
 
 static enum mr_status
@@ -81,7 +64,7 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 	case 'E':
 		return mr_opt_num('E', arg, 3, 1023, &o->record_fd, err);
 	default:
-		return take_by_hand(o, c, arg, err);
+		return mr_filter_by_hand(&o->env, (char)c, arg, err);
 	}
 }
 
@@ -113,21 +96,6 @@ check(const struct mr_pipeline *pl, const char *path, enum mr_status st, const s
 	return code;
 }
 
-static enum mr_status
-read_record(struct options *o, struct mr_err *err)
-{
-	struct mr_reader in;
-	enum mr_status st;
-
-	if (!o->record_fd)
-		return MR_OK;
-	if ((st = mr_reader_init(&in, (int)o->record_fd, MR_ENV_LINE_MAX + 2, err)))
-		return st;
-	st = mr_env_read(&o->env, &in, MR_NO_DEADLINE, err);
-	mr_reader_free(&in);
-	return st;
-}
-
 /* One case by hand. */
 static int
 replay(struct mr_pipeline *pl, struct options *o, const struct mr_table *routes, const char *tmp)
@@ -143,7 +111,8 @@ replay(struct mr_pipeline *pl, struct options *o, const struct mr_table *routes,
 	enum mr_status st;
 
 	mr_buf_init(&out, 2 * MR_FIELDS_MAX);
-	if ((st = read_record(o, &err)) == MR_OK)
+	st = o->record_fd ? mr_env_read_fd(&o->env, (int)o->record_fd, &err) : MR_OK;
+	if (st == MR_OK)
 		st = mr_replay_run(pl, &what, &verdict, &out, &err);
 	if (st == MR_OK || o->is_verbose)
 		mr_io_write(1, mr_buf_str(&out), NULL);
@@ -178,7 +147,7 @@ qmail_queue(struct options *o, bool has_input)
 	const char *spool = getenv("MR_SPOOL");
 	struct mr_qmail_job job = { .message_fd = 0,
 		.envelope_fd = 1,
-		.spool = spool ? spool : DEFAULT_SPOOL,
+		.spool = spool ? spool : MR_SPOOL_DEFAULT,
 		.known = &o->env,
 		.classes = getenv("RELAYCLIENT") ? MR_TRUSTED : 0,
 		.message_max = MESSAGE_MAX };
@@ -239,10 +208,7 @@ by_options(struct options *o, int argc, char **argv)
 		return pipe_command(o, argv[opt.at]);
 	if (st == MR_OK && c == 0)
 		mr_err_set(&err, MR_USAGE, "need one spec");
-	mr_io_write(2, mr_str("mr-pipe: "), NULL);
-	mr_io_write(2, mr_str(err.text), NULL);
-	mr_io_write(2, mr_str("\n"), NULL);
-	mr_io_write(2, mr_str(usage_text), NULL);
+	mr_opt_usage("mr-pipe", &err, usage_text);
 	return MR_DEFER;
 }
 

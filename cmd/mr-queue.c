@@ -6,6 +6,7 @@
 #include "mail/addr.h"
 #include "mail/received.h"
 #include "queue/list.h"
+#include "queue/pool.h"
 #include "queue/sched.h"
 
 #include <inttypes.h>
@@ -14,9 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_SPOOL "/var/spool/mr"
-#define MEMORY_MAX    (64u << 20)
-#define MESSAGE_MAX   (1ull << 40) /* add: bytes; who may use the shell may fill the disk */
+#define MEMORY_MAX  (64u << 20)
+#define MESSAGE_MAX (1ull << 40) /* add: bytes; who may use the shell may fill the disk */
 
 enum { EXIT_NONE = 100, EXIT_FAULT = 111 };
 
@@ -84,9 +84,9 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 	case 'E':
 		return mr_opt_num('E', arg, 3, 1023, &o->record_fd, err);
 	case 'w':
-		return mr_opt_num('w', arg, 1, 1000, &o->run.workers, err);
+		return mr_opt_num('w', arg, 1, MR_POOL_WORKERS_MAX, &o->run.workers, err);
 	case 'c':
-		return mr_opt_num('c', arg, 1, 1000, &o->run.per_dest, err);
+		return mr_opt_num('c', arg, 1, MR_POOL_WORKERS_MAX, &o->run.per_dest, err);
 	case 'b':
 		return mr_opt_span_s('b', arg, 1, 86400, &o->run.first_wait_s, err);
 	case 'm':
@@ -112,12 +112,11 @@ do_list(struct options *o, const char *id)
 {
 	struct mr_spool spool;
 	struct mr_err err;
-	uint64_t n;
 	enum mr_status st = mr_spool_open(&spool, o->run.spool, &err);
 
 	(void)id;
 	if (st == MR_OK) {
-		st = mr_queue_list(&spool, o->is_json, 1, &n, &err);
+		st = mr_queue_list(&spool, o->is_json, 1, &err);
 		mr_spool_close(&spool);
 	}
 	return outcome(st, &err);
@@ -249,17 +248,12 @@ do_add(struct options *o, const char *none)
 {
 	char id[MR_ID_MAX];
 	struct mr_spool spool;
-	struct mr_reader in;
 	struct mr_err err;
 	enum mr_status st = MR_OK;
 
 	(void)none;
-	if (o->record_fd) {
-		st = mr_reader_init(&in, (int)o->record_fd, MR_ENV_LINE_MAX + 2, &err);
-		if (st == MR_OK)
-			st = mr_env_read(&o->env, &in, MR_NO_DEADLINE, &err);
-		mr_reader_free(&in);
-	}
+	if (o->record_fd)
+		st = mr_env_read_fd(&o->env, (int)o->record_fd, &err);
 	if (st || (st = check_addresses(o, &err))
 	    || (st = mr_spool_open(&spool, o->run.spool, &err)))
 		return outcome(st, &err);
@@ -343,7 +337,7 @@ main(int argc, char **argv)
 	if (mr_io_std_fds(&err) || mr_host_read(&o.host, &err))
 		return say(err.text);
 	o.run = (struct mr_sched_conf){ .log = &o.log,
-		.spool = spool ? spool : DEFAULT_SPOOL,
+		.spool = spool ? spool : MR_SPOOL_DEFAULT,
 		.host = o.host.name,
 		.workers = 20,
 		.per_dest = 20,
@@ -370,8 +364,7 @@ main(int argc, char **argv)
 	mr_err_set(&err, MR_USAGE, "%s: %s", verb->name,
 	    verb->takes_id ? "need one queue id" : "takes no operand");
 out:
-	say(err.text);
-	mr_io_write(2, mr_str(usage_text), NULL);
+	mr_opt_usage("mr-queue", &err, usage_text);
 	mr_arena_free(&o.arena);
 	return code;
 }

@@ -347,18 +347,6 @@ by_hand(struct mr_relay *relay, const struct settings *s, struct mr_str nexthop,
 }
 
 static int
-usage(const struct mr_err *why)
-{
-	struct mr_buf text;
-
-	mr_buf_init(&text, MR_LOG_LINE_MAX);
-	mr_buf_addf(&text, "mr-remote: %s\n%s", why->text, usage_text);
-	mr_io_write(2, mr_buf_str(&text), NULL);
-	mr_buf_free(&text);
-	return EXIT_TEMP;
-}
-
-static int
 run(const struct settings *s, struct mr_str nexthop, const struct mr_log *log)
 {
 	int code, fd = s->is_worker ? -1 : unnamed_file();
@@ -381,12 +369,12 @@ main(int argc, char *argv[])
 	const struct mr_log log = { .prog = "mr-remote", .fd = 2 };
 	struct mr_str nexthop = MR_STR("");
 	struct mr_err err;
-	int code;
+	int code = EXIT_TEMP;
 
 	mr_arena_init(&s.arena, ARENA_MAX);
 	signal(SIGPIPE, SIG_IGN);
 	if (mr_io_std_fds(&err) || read_options(&s, argc, argv, &nexthop, &err))
-		code = usage(&err);
+		mr_opt_usage("mr-remote", &err, usage_text);
 	else
 		code = run(&s, nexthop, &log);
 	mr_arena_free(&s.arena);

@@ -12,8 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define DEFAULT_SPOOL "/var/spool/mr"
-
 static const char usage_text[] =
     "usage: mr-smtpd [-vx] [-N name] [-R routes] [-Q spool] [-o limit=value ...] [-u user]\n"
     "                [-L address:port] [SPEC]\n";
@@ -159,7 +157,8 @@ main(int argc, char **argv)
 	struct mr_err err;
 	int c;
 
-	signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would keep stages' exit codes from us */
+	signal(
+	    SIGCHLD, SIG_DFL); /* a parent that ignores it would keep stages' exit codes from us */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk */
 	if (mr_io_std_fds(&err))
@@ -169,7 +168,7 @@ main(int argc, char **argv)
 		return fault(&o.log, &err);
 	o.files = (struct mr_smtpd_files){ .log = &o.log,
 		.host = host.name,
-		.spool = spool ? spool : DEFAULT_SPOOL,
+		.spool = spool ? spool : MR_SPOOL_DEFAULT,
 		.pipe = { .log = &o.log, .bin_dir = host.bin_dir, .path = getenv("PATH") } };
 	mr_smtpd_limits_init(&o.files.limit);
 	while (st == MR_OK && (c = mr_opt_next(&opt, &err)) > 0)
@@ -182,9 +181,6 @@ main(int argc, char **argv)
 		mr_err_set(&err, MR_USAGE, "our name '%s' is no host name; use -N", o.files.host);
 	} else if (st == MR_OK && c == 0)
 		mr_err_set(&err, MR_USAGE, "more than one spec");
-	mr_io_write(2, mr_str("mr-smtpd: "), NULL);
-	mr_io_write(2, mr_str(err.text), NULL);
-	mr_io_write(2, mr_str("\n"), NULL);
-	mr_io_write(2, mr_str(usage_text), NULL);
+	mr_opt_usage("mr-smtpd", &err, usage_text);
 	return MR_DEFER;
 }

@@ -33,15 +33,15 @@ fail(const struct mr_err *err)
 	return FAULT;
 }
 
+static const char usage_text[] = "usage: mr-table [-k map|access|routes] text out.cdb\n"
+                                 "       mr-table -c [-k map|access|routes] text\n"
+                                 "       mr-table -q key [-k map|access|routes] table\n"
+                                 "       mr-table -d [-k map|access|routes] table\n";
+
 static int
 usage(const struct mr_err *err)
 {
-	fail(err);
-	fputs("usage: mr-table [-k map|access|routes] text out.cdb\n"
-	      "       mr-table -c [-k map|access|routes] text\n"
-	      "       mr-table -q key [-k map|access|routes] table\n"
-	      "       mr-table -d [-k map|access|routes] table\n",
-	    stderr);
+	mr_opt_usage("mr-table", err, usage_text);
 	return FAULT;
 }
 

@@ -94,14 +94,6 @@ mr_buf_addf(struct mr_buf *b, const char *fmt, ...)
 	va_end(again);
 }
 
-void
-mr_buf_shift(struct mr_buf *b, size_t n)
-{
-	b->n -= n;
-	if (b->n)
-		memmove(b->p, b->p + n, b->n);
-}
-
 struct mr_str
 mr_buf_str(const struct mr_buf *b)
 {

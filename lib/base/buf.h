@@ -28,9 +28,6 @@ void mr_buf_addf(struct mr_buf *b, const char *fmt, ...) __attribute__((format(p
 /* Room for `n` more bytes at p + n of the buffer; NULL (and is_full) if there is none. */
 char *mr_buf_room(struct mr_buf *b, size_t n);
 
-/* Drops the first `n` bytes. */
-void mr_buf_shift(struct mr_buf *b, size_t n);
-
 /* A view of the whole, valid until the next change. */
 struct mr_str mr_buf_str(const struct mr_buf *b);
 

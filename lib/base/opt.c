@@ -1,7 +1,11 @@
 #include "base/opt.h"
 
+#include "base/io.h"
+
 #include <inttypes.h>
 #include <string.h>
+
+#define USAGE_MAX 8192u /* bytes that a command says of its usage */
 
 /* "--name", "--name=value", "--name value". */
 static int
@@ -75,6 +79,17 @@ mr_opt_next(struct mr_opt *o, struct mr_err *err)
 		o->in_word = 0;
 	}
 	return c;
+}
+
+void
+mr_opt_usage(const char *prog, const struct mr_err *why, const char *usage)
+{
+	struct mr_buf text;
+
+	mr_buf_init(&text, USAGE_MAX);
+	mr_buf_addf(&text, "%s: %s\n%s", prog, why->text, usage);
+	mr_io_write(2, mr_buf_str(&text), NULL);
+	mr_buf_free(&text);
 }
 
 struct unit {

@@ -29,6 +29,10 @@ struct mr_opt {
  * option, or an argument that is missing or too many.  "--name=" has an empty argument. */
 int mr_opt_next(struct mr_opt *o, struct mr_err *err);
 
+/* Tells on descriptor 2 what is wrong with the command line, and how it is to be: "prog: why" and the
+ * usage text. */
+void mr_opt_usage(const char *prog, const struct mr_err *why, const char *usage);
+
 /* A number in lo..hi, else MR_USAGE with the option's letter in the reason. */
 enum mr_status mr_opt_num(
     char letter, const char *arg, uint64_t lo, uint64_t hi, uint64_t *out, struct mr_err *err);

@@ -163,6 +163,16 @@ mr_str_is_line(struct mr_str a)
 	return true;
 }
 
+uint32_t
+mr_str_hash(struct mr_str a)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < a.n; i++)
+		h = (h ^ (unsigned char)a.p[i]) * 16777619u;
+	return h;
+}
+
 size_t
 mr_utf8_len(struct mr_str s)
 {

@@ -47,6 +47,9 @@ bool mr_str_num(struct mr_str a, uint64_t max, uint64_t *out);
 /* True if no byte is NUL, CR or LF: what may stand in a line of ours. */
 bool mr_str_is_line(struct mr_str a);
 
+/* For hash tables of ours: FNV-1a, 32 bits. */
+uint32_t mr_str_hash(struct mr_str a);
+
 /* Length of the well-formed UTF-8 sequence (RFC 3629) of 2 to 4 bytes at the start of s, or 0. */
 size_t mr_utf8_len(struct mr_str s);
 

@@ -12,23 +12,22 @@
 
 /* ---- options ------------------------------------------------------------------------------------ */
 
-static enum mr_status
-take_by_hand(struct mr_filter_run *run, char letter, const char *arg, struct mr_err *err)
+enum mr_status
+mr_filter_by_hand(struct mr_env *env, char letter, const char *arg, struct mr_err *err)
 {
 	struct mr_ip ip;
 
-	run->is_by_hand = true;
 	switch (letter) {
 	case 'i':
 		if (mr_ip_parse(&ip, mr_str(arg)))
 			return mr_err_set(err, MR_USAGE, "-i %s: not an IP address", arg);
-		return mr_env_set(&run->by_hand, MR_STR("client_address"), mr_str(arg), err);
+		return mr_env_set(env, MR_STR("client_address"), mr_str(arg), err);
 	case 'h':
-		return mr_env_set(&run->by_hand, MR_STR("helo_name"), mr_str(arg), err);
+		return mr_env_set(env, MR_STR("helo_name"), mr_str(arg), err);
 	case 'f':
-		return mr_env_set(&run->by_hand, MR_STR("sender"), mr_str(arg), err);
+		return mr_env_set(env, MR_STR("sender"), mr_str(arg), err);
 	default:
-		return mr_env_add_rcpt(&run->by_hand, mr_str(arg), err);
+		return mr_env_add_rcpt(env, mr_str(arg), err);
 	}
 }
 
@@ -55,7 +54,8 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 	case 'T':
 		return mr_opt_num(letter, arg, 1, 3600, &conf->time_s, err);
 	default:
-		return take_by_hand(run, letter, arg, err);
+		run->is_by_hand = true;
+		return mr_filter_by_hand(&run->by_hand, letter, arg, err);
 	}
 }
 

@@ -78,6 +78,11 @@ void mr_filter_close(struct mr_filter_run *run);
  * with -e open. */
 void mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer);
 
+/* One of the options that give a case by hand: -i -h -f -r, as client_address, helo_name, sender,
+ * recipient.  MR_USAGE with a reason. */
+enum mr_status
+mr_filter_by_hand(struct mr_env *env, char letter, const char *arg, struct mr_err *err);
+
 /* The whole program: options, stdin, -l, -n, output on fd 1, log on fd 2.  Returns the exit code. */
 int mr_filter_main(const struct mr_filter *filter, int argc, char **argv);
 

@@ -28,12 +28,3 @@ mr_date_text(char *storage, int64_t now_s)
 	    tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	return mr_str(storage);
 }
-
-struct mr_str
-mr_date_iso(char *storage, int64_t now_s)
-{
-	struct tm tm = utc(now_s);
-
-	strftime(storage, MR_DATE_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return mr_str(storage);
-}

@@ -9,7 +9,4 @@
 /* "Tue, 24 Nov 2026 03:48:06 +0000": UTC (of the years 1970 to 9999; others are cut to these), into storage of at least MR_DATE_MAX bytes; a view. */
 struct mr_str mr_date_text(char *storage, int64_t now_s);
 
-/* "2026-11-24T03:48:06Z" for people and files of ours (RFC 3339); same storage. */
-struct mr_str mr_date_iso(char *storage, int64_t now_s);
-
 #endif

@@ -187,6 +187,18 @@ mr_env_read(struct mr_env *env, struct mr_reader *in, int64_t deadline_ms, struc
 }
 
 enum mr_status
+mr_env_read_fd(struct mr_env *env, int fd, struct mr_err *err)
+{
+	struct mr_reader in;
+	enum mr_status st = mr_reader_init(&in, fd, MR_ENV_LINE_MAX + 2, err);
+
+	if (st == MR_OK)
+		st = mr_env_read(env, &in, MR_NO_DEADLINE, err);
+	mr_reader_free(&in);
+	return st;
+}
+
+enum mr_status
 mr_env_join(struct mr_env *to, const struct mr_env *from, struct mr_err *err)
 {
 	for (size_t i = 0; i < from->attrs.n; i++) {
@@ -228,31 +240,4 @@ mr_env_write(const struct mr_env *env, struct mr_buf *out)
 		write_attrs(&env->rcpt[i].attrs, out);
 	}
 	mr_buf_addc(out, '\n');
-}
-
-static enum mr_status
-copy_attrs(
-    struct mr_attrs *to, struct mr_arena *arena, const struct mr_attrs *from, struct mr_err *err)
-{
-	for (size_t i = 0; i < from->n; i++) {
-		enum mr_status st = mr_attrs_set(to, arena, from->v[i].name, from->v[i].value, err);
-
-		if (st)
-			return st;
-	}
-	return MR_OK;
-}
-
-enum mr_status
-mr_env_copy(struct mr_env *to, const struct mr_env *from, struct mr_err *err)
-{
-	enum mr_status st = copy_attrs(&to->attrs, to->arena, &from->attrs, err);
-
-	for (size_t i = 0; i < from->rcpt_n && st == MR_OK; i++) {
-		st = mr_env_add_rcpt(to, from->rcpt[i].addr, err);
-		if (st == MR_OK)
-			st = copy_attrs(
-			    &to->rcpt[to->rcpt_n - 1].attrs, to->arena, &from->rcpt[i].attrs, err);
-	}
-	return st;
 }

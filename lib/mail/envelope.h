@@ -72,6 +72,10 @@ mr_env_parse(struct mr_env *env, struct mr_str text, size_t *used, struct mr_err
 enum mr_status
 mr_env_read(struct mr_env *env, struct mr_reader *in, int64_t deadline_ms, struct mr_err *err);
 
+/* The one record that `fd` gives, its empty line included or not; what is behind it may be read, too.
+ * Statuses as of mr_env_read. */
+enum mr_status mr_env_read_fd(struct mr_env *env, int fd, struct mr_err *err);
+
 /* Takes over all attributes of `from` (replacing those of the same name) without copying bytes:
  * they live on in from's arena.  Recipients are left alone.  MR_TEMP: no memory; MR_PERM: more than
  * MR_ENV_ATTR_MAX. */
@@ -79,8 +83,5 @@ enum mr_status mr_env_join(struct mr_env *to, const struct mr_env *from, struct 
 
 /* Appends the text form, empty line included; recipients stand last. */
 void mr_env_write(const struct mr_env *env, struct mr_buf *out);
-
-/* A copy of all attributes and recipients into `to`'s arena.  MR_TEMP: no memory. */
-enum mr_status mr_env_copy(struct mr_env *to, const struct mr_env *from, struct mr_err *err);
 
 #endif

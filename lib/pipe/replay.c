@@ -1,3 +1,4 @@
+#include "pipe/relay.h"
 #include "pipe/serve.h"
 
 #include <inttypes.h>
@@ -83,17 +84,17 @@ judge_rcpts(struct mr_run *run, const struct mr_replay *what, struct mr_result *
 		struct mr_result r;
 		struct mr_addr a;
 		struct mr_err why;
-		bool is_local;
 		enum mr_status st;
 
-		mr_run_begin_rcpt(run);
-		if ((st = mr_addr_parse(&a, &run->scope[MR_RCPT].arena, rcpt, &why)))
+		if ((st = mr_addr_parse(&a, what->env->arena, rcpt, &why)))
 			return mr_err_set(
 			    err, st, "recipient '%.*s': %s", (int)rcpt.n, rcpt.p, why.text);
-		if ((st = mr_serve_is_local(what->routes, a.text, &is_local, err)))
-			return st;
-		mr_run_give(run, MR_RCPT, is_local ? MR_LOCAL : 0);
-		mr_run_rcpt(run, a.text, &r);
+		if (what->routes)
+			mr_relay_rcpt(run, what->routes, &a, &r);
+		else {
+			mr_run_begin_rcpt(run);
+			mr_run_rcpt(run, a.text, &r);
+		}
 		say_result(what, a.text.p, &r, out);
 		if (is_stricter(r.verdict, worst->verdict)) {
 			*worst = r;
@@ -159,7 +160,8 @@ mr_replay_run(struct mr_pipeline *pl, const struct mr_replay *what, enum mr_verd
 	}
 	if ((st = mr_serve_tell(&run, what->env, err)))
 		goto out;
-	mr_run_upto(&run, MR_MAIL, &r);
+	/* Relay control comes between connect and helo, and for each recipient. */
+	mr_run_upto(&run, what->routes && what->env->rcpt_n ? MR_CONNECT : MR_MAIL, &r);
 	if (r.verdict == MR_DUNNO)
 		st = judge_rcpts(&run, what, &r, out, err);
 	if (st == MR_OK && what->message_fd >= 0

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,20 +13,6 @@
 #define PACKET_MAX 1024u
 
 /* ---- the scheduler's side ----------------------------------------------------------------------------- */
-
-enum mr_status
-mr_control_open(struct mr_sched *s, struct mr_err *err)
-{
-	struct sockaddr_un un;
-
-	mr_queue_socket_name(&s->spool, "control", &un);
-	unlinkat(s->spool.dir_fd, "control", 0);
-	s->control_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->control_fd < 0 || bind(s->control_fd, (struct sockaddr *)&un, sizeof un) < 0
-	    || fchmodat(s->spool.dir_fd, "control", 0600, 0) < 0 || listen(s->control_fd, 16) < 0)
-		return mr_err_sys(err, MR_TEMP, "%s/control", s->spool.path);
-	return MR_OK;
-}
 
 void
 mr_control_accept(struct mr_sched *s)
@@ -218,9 +203,9 @@ act_offline(
 	if (mr_queue_lock(spool, &lock, err))
 		return MR_TEMP;
 	if (strcmp(id, "all") == 0) {
-		st = mr_queue_each(spool->deferred_fd, offline_one, &o, err);
+		st = mr_spool_each(spool->deferred_fd, NULL, offline_one, &o, err);
 		if (st == MR_OK)
-			st = mr_queue_each(spool->incoming_fd, offline_one, &o, err);
+			st = mr_spool_each(spool->incoming_fd, NULL, offline_one, &o, err);
 	} else {
 		offline_one(&o, mr_str(id));
 		st = MR_OK;

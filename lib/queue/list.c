@@ -1,8 +1,6 @@
 #include "queue/list.h"
 
 #include "base/clock.h"
-#include "mail/date.h"
-#include "queue/state.h"
 #include "ui/json.h"
 
 #include <inttypes.h>
@@ -51,10 +49,10 @@ by_id(const void *a, const void *b)
 static enum mr_status
 all_ids(const struct mr_spool *spool, struct ids *ids, struct mr_err *err)
 {
-	enum mr_status st = mr_queue_each(spool->incoming_fd, take_id, ids, err);
+	enum mr_status st = mr_spool_each(spool->incoming_fd, NULL, take_id, ids, err);
 
 	if (st == MR_OK)
-		st = mr_queue_each(spool->deferred_fd, take_id, ids, err);
+		st = mr_spool_each(spool->deferred_fd, NULL, take_id, ids, err);
 	if (st == MR_OK && ids->is_out_of_memory)
 		st = mr_err_set(err, MR_TEMP, "out of memory");
 	if (ids->n)
@@ -251,23 +249,21 @@ add_damaged(const char *id, bool is_json, const struct mr_err *why, struct mr_bu
 }
 
 enum mr_status
-mr_queue_list(
-    const struct mr_spool *spool, bool is_json, int out_fd, uint64_t *n, struct mr_err *err)
+mr_queue_list(const struct mr_spool *spool, bool is_json, int out_fd, struct mr_err *err)
 {
 	struct ids ids = { .n = 0 };
 	struct mr_buf out;
 	enum mr_status st = all_ids(spool, &ids, err);
-	uint64_t bytes = 0;
+	uint64_t n = 0, bytes = 0;
 	char size[24];
 
-	*n = 0;
 	mr_buf_init(&out, ENTRY_MAX);
 	for (size_t i = 0; i < ids.n && st == MR_OK; i++) {
 		struct item it;
 
 		st = open_item(spool, ids.id[i], &it, err);
 		if (st == MR_OK || st == MR_PERM) {
-			if (++*n == 1 && !is_json)
+			if (++n == 1 && !is_json)
 				mr_buf_addf(&out, LIST_FMT, "id", "age", "size", "next try",
 				    "sender, recipients");
 			bytes += st == MR_OK ? it.file.message_len : 0;
@@ -283,10 +279,10 @@ mr_queue_list(
 		close_item(&it);
 	}
 	if (st == MR_OK && !is_json) {
-		if (*n == 0)
+		if (n == 0)
 			mr_buf_adds(&out, "The queue is empty.\n");
 		else
-			mr_buf_addf(&out, "%" PRIu64 " message%s, %s\n", *n, *n == 1 ? "" : "s",
+			mr_buf_addf(&out, "%" PRIu64 " message%s, %s\n", n, n == 1 ? "" : "s",
 			    size_text(size, bytes));
 		st = put(out_fd, &out, err);
 	}

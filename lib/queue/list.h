@@ -5,9 +5,9 @@
 #include "queue/record.h"
 
 /* Writes to out_fd one entry a message, oldest first, and a line with the sum; is_json: one JSON object
- * a line and no sum.  Files that come and go meanwhile are no fault.  `*n`: how many. */
-enum mr_status mr_queue_list(
-    const struct mr_spool *spool, bool is_json, int out_fd, uint64_t *n, struct mr_err *err);
+ * a line and no sum.  Files that come and go meanwhile are no fault. */
+enum mr_status
+mr_queue_list(const struct mr_spool *spool, bool is_json, int out_fd, struct mr_err *err);
 
 /* One message: its record, events, front fields and header.  MR_NOTFOUND: no such id. */
 enum mr_status mr_queue_show(

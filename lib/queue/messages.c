@@ -17,11 +17,7 @@ mr_messages_init(struct mr_messages *m, struct mr_err *err)
 static struct mr_message **
 bucket(const struct mr_messages *m, struct mr_str id)
 {
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < id.n; i++)
-		h = (h ^ (unsigned char)id.p[i]) * 16777619u;
-	return &m->bucket[h % BUCKETS];
+	return &m->bucket[mr_str_hash(id) % BUCKETS];
 }
 
 void
@@ -155,12 +151,6 @@ mr_messages_take_due(struct mr_messages *m, int64_t now_s)
 		return NULL;
 	unheap(m, msg);
 	return msg;
-}
-
-int64_t
-mr_messages_next_due(const struct mr_messages *m)
-{
-	return m->heap_n ? m->heap[0]->due_s : -1;
 }
 
 void

@@ -40,9 +40,6 @@ struct mr_message *mr_messages_add(struct mr_messages *m, struct mr_str id, int6
 /* Takes the first that is due at `now_s` out of those that wait; NULL: none. */
 struct mr_message *mr_messages_take_due(struct mr_messages *m, int64_t now_s);
 
-/* When the first is due, or -1. */
-int64_t mr_messages_next_due(const struct mr_messages *m);
-
 /* (Again) waiting until due_s. */
 void mr_messages_wait(struct mr_messages *m, struct mr_message *msg, int64_t due_s);
 

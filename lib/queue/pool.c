@@ -89,11 +89,7 @@ mr_pool_close(struct mr_pool *p)
 static struct mr_dest **
 bucket(const struct mr_pool *p, struct mr_str nexthop)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < nexthop.n; i++)
-		h = (h ^ (unsigned char)nexthop.p[i]) * 16777619u;
-	return &p->dest[h % DEST_BUCKETS];
+	return &p->dest[mr_str_hash(nexthop) % DEST_BUCKETS];
 }
 
 static bool

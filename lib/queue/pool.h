@@ -10,10 +10,10 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#define MR_POOL_WORKERS_MAX 1000u
-#define MR_POOL_START_MS    1000 /* a worker that died is not replaced at once */
-#define MR_POOL_CROWD       20   /* tasks that wait for one next hop; more stay outside */
-#define MR_POOL_SILENT_S    3600 /* a worker that says nothing for so long is killed */
+#define MR_POOL_WORKERS_MAX 1000u /* -w and -c of mr-queue run */
+#define MR_POOL_START_MS    1000  /* a worker that died is not replaced at once */
+#define MR_POOL_CROWD       20    /* tasks that wait for one next hop; more stay outside */
+#define MR_POOL_SILENT_S    3600  /* a worker that says nothing for so long is killed */
 
 struct mr_dest;
 struct mr_worker;

@@ -4,7 +4,6 @@
 #include "base/sandbox.h"
 #include "queue/state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,7 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define TICK_MS 1000 /* incoming/ is looked at that often; a lost wake-up costs no more */
+#define CONTROL_BACKLOG 16
+#define TICK_MS         1000 /* incoming/ is looked at that often; a lost wake-up costs no more */
 
 /* ---- the spool -------------------------------------------------------------------------------------- */
 
@@ -40,30 +40,6 @@ mr_queue_lock(const struct mr_spool *spool, int *fd, struct mr_err *err)
 	close(*fd);
 	*fd = -1;
 	return mr_err_set(err, MR_PERM, "%s: another mr-queue works on this spool", spool->path);
-}
-
-enum mr_status
-mr_queue_each(int folder_fd, void (*fn)(void *ctx, struct mr_str id), void *ctx, struct mr_err *err)
-{
-	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return mr_err_sys(err, MR_TEMP, "cannot read the queue's folder");
-	}
-	while ((errno = 0, e = readdir(dir)))
-		if (mr_spool_is_id(mr_str(e->d_name)))
-			fn(ctx, mr_str(e->d_name));
-	if (errno) {
-		mr_err_sys(err, MR_TEMP, "cannot read the queue's folder");
-		closedir(dir);
-		return MR_TEMP;
-	}
-	closedir(dir);
-	return MR_OK;
 }
 
 /* ---- what there is to do ------------------------------------------------------------------------------ */
@@ -113,33 +89,25 @@ learn_deferred(void *ctx, struct mr_str id)
 
 /* Events of a message that is gone: left by a scheduler that died in between. */
 static void
-drop_orphans(struct mr_sched *s)
+drop_orphan(void *ctx, struct mr_str id)
 {
-	int fd = openat(s->spool.deferred_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct mr_sched *s = ctx;
+	char name[MR_ID_MAX];
 
-	while (dir && (e = readdir(dir))) {
-		struct mr_str id = mr_record_id(mr_str(e->d_name));
-
-		if (id.p && !mr_messages_find(&s->messages, id))
-			unlinkat(s->spool.deferred_fd, e->d_name, 0);
-	}
-	if (dir)
-		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
+	snprintf(name, sizeof name, "%.*s", (int)id.n, id.p);
+	if (!mr_messages_find(&s->messages, id))
+		mr_record_remove(&s->spool, name, NULL);
 }
 
 static enum mr_status
 learn_all(struct mr_sched *s, struct mr_err *err)
 {
-	enum mr_status st = mr_queue_each(s->spool.deferred_fd, learn_deferred, s, err);
+	enum mr_status st = mr_spool_each(s->spool.deferred_fd, NULL, learn_deferred, s, err);
 
 	if (st == MR_OK)
-		st = mr_queue_each(s->spool.incoming_fd, learn_old_incoming, s, err);
+		st = mr_spool_each(s->spool.incoming_fd, NULL, learn_old_incoming, s, err);
 	if (st == MR_OK)
-		drop_orphans(s);
+		st = mr_spool_each(s->spool.deferred_fd, mr_record_id, drop_orphan, s, err);
 	return st;
 }
 
@@ -184,18 +152,31 @@ load_routes(struct mr_sched *s)
 
 /* ---- the loop --------------------------------------------------------------------------------------- */
 
+/* A socket of the spool; `mode` says who may write to it. */
 static enum mr_status
-open_socket(struct mr_sched *s, struct mr_err *err)
+open_socket(const struct mr_spool *spool, const char *name, int type, mode_t mode, int *fd,
+    struct mr_err *err)
 {
 	struct sockaddr_un un;
 
-	mr_queue_socket_name(&s->spool, "wake", &un);
-	unlinkat(s->spool.dir_fd, "wake", 0);
-	s->wake_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->wake_fd < 0 || bind(s->wake_fd, (struct sockaddr *)&un, sizeof un) < 0
-	    || fchmodat(s->spool.dir_fd, "wake", 0660, 0) < 0)
-		return mr_err_sys(err, MR_TEMP, "%s/wake", s->spool.path);
-	return mr_control_open(s, err);
+	mr_queue_socket_name(spool, name, &un);
+	unlinkat(spool->dir_fd, name, 0);
+	*fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*fd < 0 || bind(*fd, (struct sockaddr *)&un, sizeof un) < 0
+	    || fchmodat(spool->dir_fd, name, mode, 0) < 0
+	    || (type == SOCK_SEQPACKET && listen(*fd, CONTROL_BACKLOG) < 0))
+		return mr_err_sys(err, MR_TEMP, "%s/%s", spool->path, name);
+	return MR_OK;
+}
+
+/* The server's group may wake us, but only our own user may give commands. */
+static enum mr_status
+open_sockets(struct mr_sched *s, struct mr_err *err)
+{
+	enum mr_status st = open_socket(&s->spool, "wake", SOCK_DGRAM, 0660, &s->wake_fd, err);
+
+	return st ? st
+	          : open_socket(&s->spool, "control", SOCK_SEQPACKET, 0600, &s->control_fd, err);
 }
 
 static enum mr_status
@@ -224,7 +205,7 @@ tick(struct mr_sched *s, struct timespec *seen)
 		return;
 	/* Within the same tick of the file system's clock more may come unseen: look again then. */
 	*seen = mr_clock_now_s() - st.st_mtim.tv_sec > 1 ? st.st_mtim : (struct timespec){ 0 };
-	if (mr_queue_each(s->spool.incoming_fd, learn_incoming, s, &err))
+	if (mr_spool_each(s->spool.incoming_fd, NULL, learn_incoming, s, &err))
 		MR_LOG(s->conf->log, MR_LOG_FAULT, "queue", { "why", mr_str(err.text) });
 }
 
@@ -351,7 +332,7 @@ mr_sched_run(const struct mr_sched_conf *conf, struct mr_err *err)
 	if (conf->routes && (st = mr_table_open(&s.routes, conf->routes, MR_TABLE_ROUTES, err)))
 		goto out;
 	if ((st = mr_messages_init(&s.messages, err))
-	    || (st = mr_queue_lock(&s.spool, &s.lock_fd, err)) || (st = open_socket(&s, err))
+	    || (st = mr_queue_lock(&s.spool, &s.lock_fd, err)) || (st = open_sockets(&s, err))
 	    || (st = open_signals(&s, err)) || (st = mr_pool_open(&s.pool, &pool, err)))
 		goto out;
 	mr_sandbox_enter(writable, conf->log);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/crc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -133,6 +134,34 @@ mr_spool_id_time_s(struct mr_str id)
 	for (size_t i = 0; i < ID_TIME_LEN; i++)
 		us = us * 36 + (uint64_t)digit36(id.p[i]);
 	return (int64_t)(us / 1000000);
+}
+
+enum mr_status
+mr_spool_each(int folder_fd, struct mr_str (*id_of)(struct mr_str name),
+    void (*fn)(void *ctx, struct mr_str id), void *ctx, struct mr_err *err)
+{
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return mr_err_sys(err, MR_TEMP, "cannot read the queue's folder");
+	}
+	while ((errno = 0, e = readdir(dir))) {
+		struct mr_str id = id_of ? id_of(mr_str(e->d_name)) : mr_str(e->d_name);
+
+		if (mr_spool_is_id(id))
+			fn(ctx, id);
+	}
+	if (errno) {
+		mr_err_sys(err, MR_TEMP, "cannot read the queue's folder");
+		closedir(dir);
+		return MR_TEMP;
+	}
+	closedir(dir);
+	return MR_OK;
 }
 
 /* ---- writing ---- */

@@ -25,6 +25,13 @@ bool mr_spool_is_id(struct mr_str s);
 /* When the id was given: seconds since 1970 (0 for what is no id). */
 int64_t mr_spool_id_time_s(struct mr_str id);
 
+/* Calls fn for each message id in a folder of the spool.  id_of: what the id of a file name is (p NULL:
+ * it has none), like mr_record_id; NULL: names that are ids themselves. */
+enum mr_status mr_spool_each(int folder_fd, struct mr_str (*id_of)(struct mr_str name),
+    void (*fn)(void *ctx, struct mr_str id), void *ctx, struct mr_err *err);
+
+#define MR_SPOOL_DEFAULT "/var/spool/mr" /* without -Q and MR_SPOOL */
+
 /* A message that is being written: an unnamed file.  Bytes are appended in wire form (CRLF, dots
  * undone) through a buffer. */
 struct mr_spool_msg {

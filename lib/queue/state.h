@@ -46,13 +46,8 @@ void mr_queue_socket_name(const struct mr_spool *spool, const char *name, struct
 /* Takes DIR/lock.  MR_PERM: another has it. */
 enum mr_status mr_queue_lock(const struct mr_spool *spool, int *fd, struct mr_err *err);
 
-/* DIR/control: listens; takes a connection; answers its command. */
-enum mr_status mr_control_open(struct mr_sched *s, struct mr_err *err);
+/* DIR/control: takes a connection; answers its command. */
 void mr_control_accept(struct mr_sched *s);
 void mr_control_answer(struct mr_sched *s);
-
-/* Calls fn for each message id in a folder of the spool. */
-enum mr_status mr_queue_each(
-    int folder_fd, void (*fn)(void *ctx, struct mr_str id), void *ctx, struct mr_err *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "mail/received.h"
+#include "pipe/relay.h"
 #include "smtp/body.h"
 #include "smtp/session.h"
 
@@ -11,19 +12,17 @@
 #define R_START   "354 End data with <CR><LF>.<CR><LF>"
 #define R_QUEUED  "250 2.0.0 Ok: queued as %s"
 
-#define T_RCPTS       "4.5.3 Too many recipients"
-#define T_RELAY       "5.7.1 Relaying denied"
-#define T_NO_DELIVERY "4.3.5 The domain is local here, but mail for it cannot be delivered yet"
-#define T_BARE        "5.6.0 Bare CR or LF in the message; lines end in CR LF"
-#define T_TOO_LARGE   "5.3.4 Message over the limit of %llu bytes"
-#define T_LOOP        "5.4.6 More than %llu Received fields: a mail loop"
-#define T_SPOOL       "4.3.1 Cannot store the message now"
-#define T_OURS        "4.3.0 Temporary problem of this host"
-#define T_EARLY       "5.5.1 Message sent before the reply to DATA"
-#define T_TIMEOUT     "4.4.2 Time-out while waiting for the message"
-#define T_SLOW        "4.4.2 Message comes in too slowly"
-#define T_REFUSED     "Refused by policy"
-#define T_LATER       "Try again later"
+#define T_RCPTS     "4.5.3 Too many recipients"
+#define T_BARE      "5.6.0 Bare CR or LF in the message; lines end in CR LF"
+#define T_TOO_LARGE "5.3.4 Message over the limit of %llu bytes"
+#define T_LOOP      "5.4.6 More than %llu Received fields: a mail loop"
+#define T_SPOOL     "4.3.1 Cannot store the message now"
+#define T_OURS      "4.3.0 Temporary problem of this host"
+#define T_EARLY     "5.5.1 Message sent before the reply to DATA"
+#define T_TIMEOUT   "4.4.2 Time-out while waiting for the message"
+#define T_SLOW      "4.4.2 Message comes in too slowly"
+#define T_REFUSED   "Refused by policy"
+#define T_LATER     "Try again later"
 
 /* ---- refusals ------------------------------------------------------------------------------------ */
 
@@ -122,30 +121,6 @@ mr_transaction_refuse_command(struct mr_session *s, const char *event, struct mr
 
 /* ---- recipients ---------------------------------------------------------------------------------- */
 
-/* Relay control: built in, and the last word (DESIGN.md section 4).  A recipient is accepted only from
- * trusted or authenticated clients, or when its domain is in the routes as ours. */
-static void
-control_relay(struct mr_session *s, const struct mr_addr *a, struct mr_result *r)
-{
-	struct mr_route route;
-	struct mr_err err;
-
-	if (mr_route_find(s->conf->routes, a->domain, &route, &err)) {
-		MR_LOG(s->conf->log, MR_LOG_FAULT, "routes", { "id", mr_str(s->id) },
-		    { "why", mr_str(err.text) });
-		*r = refusal(MR_DEFER, "routes", T_OURS);
-	} else if (mr_route_is_ours(&route)) {
-		mr_run_give(&s->run, MR_RCPT, MR_LOCAL);
-		if (route.kind != MR_ROUTE_LOCAL)
-			return;
-		MR_LOG(s->conf->log, MR_LOG_FAULT, "routes", { "id", mr_str(s->id) },
-		    { "domain", a->domain },
-		    { "why", MR_STR("domain is local, but there is no delivery route for it") });
-		*r = refusal(MR_DEFER, "delivery", T_NO_DELIVERY);
-	} else if (!(mr_run_classes(&s->run) & (MR_TRUSTED | MR_AUTH)))
-		*r = refusal(MR_REFUSE, "relay", T_RELAY);
-}
-
 void
 mr_transaction_rcpt(struct mr_session *s, const struct mr_addr *a)
 {
@@ -164,16 +139,10 @@ mr_transaction_rcpt(struct mr_session *s, const struct mr_addr *a)
 		rcpt.text = mr_arena_fmt(&s->arena, "postmaster@%.*s", (int)rcpt.domain.n,
 		    rcpt.domain.p ? rcpt.domain.p : "");
 	}
-	mr_run_begin_rcpt(&s->run);
-	mr_run_upto(&s->run, MR_CONNECT, &r);
-	if (r.verdict == MR_DUNNO && (!rcpt.domain.p || !rcpt.text.p))
+	if (rcpt.domain.p && rcpt.text.p)
+		mr_relay_rcpt(&s->run, s->conf->routes, &rcpt, &r);
+	else
 		r = refusal(MR_DEFER, "memory", T_OURS);
-	if (r.verdict == MR_DUNNO)
-		control_relay(s, &rcpt, &r);
-	if (r.verdict == MR_DUNNO)
-		mr_run_upto(&s->run, MR_MAIL, &r);
-	if (r.verdict == MR_DUNNO)
-		mr_run_rcpt(&s->run, rcpt.text, &r);
 	if (r.verdict == MR_DUNNO) {
 		mr_session_reply(s, R_RCPT_OK);
 		return;

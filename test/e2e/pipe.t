@@ -21,7 +21,8 @@ cat >access <<-'EOT'
 	permit friend@example.org
 EOT
 cat >routes <<-'EOT'
-	ours.example local
+	ours.example 127.0.0.1:1
+	boxes.example local
 EOT
 printf 'Subject: x\n\nbody\n' >mail
 
@@ -124,6 +125,15 @@ is 'the record' "$(mr-pipe -N mx.example -R routes -i 192.0.2.9 -f x@example.org
 Authentication-Results: mx.example;
 	x=pass
 X-Foo: 1'
+# Relay control, as in mr-smtpd: between connect and helo, and only with -R.
+like 'a stranger may not relay' "$(mr-pipe -v -R routes -i 192.0.2.9 -f x@example.org -r u@far.example spec <mail 2>/dev/null)" \
+	'^u@far.example: refuse: 5.7.1 Relaying denied .stage relay.$'
+like 'a trusted client may' "$(mr-pipe -v -R routes -i 192.0.2.1 -f x@example.org -r u@far.example spec <mail 2>/dev/null)" \
+	'^u@far.example: no objection$'
+like 'without -R there is none' "$(mr-pipe -v -i 192.0.2.9 -f x@example.org -r u@far.example spec <mail 2>/dev/null)" \
+	'^u@far.example: no objection$'
+like 'a domain without delivery' "$(mr-pipe -v -R routes -i 192.0.2.9 -f x@example.org -r u@boxes.example spec <mail 2>/dev/null)" \
+	'^u@boxes.example: try later: 4.3.5 '
 is 'the record of a refusal' "$(mr-pipe -i 192.0.2.2 -f '' spec <mail; echo $?)" \
 	'action=REJECT 5.7.1 Client is forbidden here
 
