@@ -2,10 +2,8 @@
 
 #include "base/clock.h"
 
+#include "../open_dns.h"
 #include "../tap.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 static const char records[] = "# a world\n"
                               "a.example A 192.0.2.1\n"
@@ -27,27 +25,6 @@ static const char records[] = "# a world\n"
                               "gone.example ! NXDOMAIN\n"
                               "1.2.0.192.in-addr.arpa PTR a.example\n"
                               "zone.example SOA ns.zone.example h.zone.example 1 2 3 4 5\n";
-
-/* A fixture of these lines; NULL if they are refused. */
-static struct mr_dns *
-open_lines(const char *lines, size_t memory_max, struct mr_err *err)
-{
-	char name[] = "/tmp/mr-dns.XXXXXX";
-	int fd = mkstemp(name);
-	struct mr_dns_conf conf;
-	struct mr_dns *dns;
-	char option[64];
-
-	if (fd < 0 || write(fd, lines, strlen(lines)) != (ssize_t)strlen(lines))
-		exit(111);
-	close(fd);
-	snprintf(option, sizeof option, "file:%s", name);
-	mr_dns_conf_parse(&conf, option, err);
-	conf.memory_max = memory_max;
-	mr_dns_open(&dns, &conf, err);
-	unlink(name);
-	return dns;
-}
 
 static const struct {
 	const char *name;
@@ -136,7 +113,7 @@ int
 main(void)
 {
 	struct mr_err err;
-	struct mr_dns *dns = open_lines(records, 0, &err);
+	struct mr_dns *dns = open_dns(records, 0, &err);
 
 	if (!ok(dns, "the fixture is read")) {
 		printf("# %s\n", err.text);
