@@ -25,7 +25,8 @@ CFLAGS  ?= -O2 -g
 OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns $(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl -lresolv
+LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns \
+	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl
 comma    = ,
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)
