@@ -42,8 +42,8 @@ enum mr_dns_result {
 	MR_DNS_BROKEN /* only packets that are no answer, a limit, or a name that cannot be asked */
 };
 
-/* One record of the type asked.  Names are in presentation form without the final dot; "" is the
- * root (RFC 7505's null MX). */
+/* One record of the type asked.  Names are in presentation form, in lower case, without the final dot;
+ * "" is the root (RFC 7505's null MX). */
 struct mr_dns_record {
 	uint32_t ttl_s;
 	unsigned preference; /* MX */

@@ -1,5 +1,7 @@
 #include "dns/dns_wire.h"
 
+#include "mail/addr.h"
+
 #include <ldns/ldns.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,16 +44,18 @@ mr_dns_name_parse(struct mr_dns_name *name, struct mr_str text)
 	return true;
 }
 
-/* `rdf` in presentation form; of a name without the final dot. */
+/* `rdf` in presentation form.  A name is without the final dot and in lower case: by compression it
+ * may share letters with the question, whose case is random. */
 static struct mr_str
 text_of(struct mr_arena *arena, const ldns_rdf *rdf)
 {
+	bool is_name = ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME;
 	char *z = ldns_rdf2str(rdf);
 	struct mr_str text = mr_str(z);
 
-	if (z && ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME)
-		text.n--;
-	text = z ? mr_arena_dup(arena, text) : text;
+	text.n -= z && is_name;
+	if (z)
+		text = is_name ? mr_arena_lower(arena, text) : mr_arena_dup(arena, text);
 	free(z);
 	return text;
 }
