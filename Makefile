@@ -133,8 +133,9 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load
+bench: all $(B)/bench/load $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
+	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all
