@@ -14,7 +14,7 @@ B      ?= build
 # The one list of Debian packages: to build, and to test.
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
-	publicsuffix nsd unbound rbldnsd swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
+	publicsuffix nsd unbound rbldnsd iproute2 swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -342,8 +342,8 @@ mr_dns_line_parse(
 	line->target.n = 0;
 	if (line->type == MR_DNS_CNAME && ldns_rr_rd_count(rr) == 1)
 		lower(&line->target, ldns_rr_rdf(rr, 0));
-	if (!record_of(&line->rec, arena, rr))
-		st = mr_err_set(err, MR_PERM, "data does not fit the type");
+	if (line->type == 0 || !record_of(&line->rec, arena, rr)) /* 0: ldns knows no such word */
+		st = mr_err_set(err, MR_PERM, "no such type, or no data of it");
 	ldns_rr_free(rr);
 	return st;
 }
