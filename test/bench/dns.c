@@ -1,8 +1,8 @@
 /* dns - asks questions in one batch, prints an answer a line, then the time and the packets:
  *
- *	dns [-T MS] [-F FILES] (-D SERVER | -R RESOLV.CONF) [-A] [-M BYTES] NAME TYPE ...
+ *	dns [-1] [-T MS] [-F FILES] (-D SERVER | -R RESOLV.CONF) [-A] [-M BYTES] NAME TYPE ...
  *
- * -A: AD is trusted; -M: memory for answers; -F: descriptors that this process may have (RLIMIT_NOFILE). */
+ * -1: a batch for each question; -A: AD is trusted; -M: memory for answers; -F: descriptors that this process may have (RLIMIT_NOFILE). */
 #include "dns/dns.h"
 #include "base/clock.h"
 #include "base/opt.h"
@@ -100,7 +100,7 @@ take_option(
 int
 main(int argc, char *argv[])
 {
-	struct mr_opt o = { .argc = argc, .argv = argv, .letters = "AT:M:F:D:R:" };
+	struct mr_opt o = { .argc = argc, .argv = argv, .letters = "1AT:M:F:D:R:" };
 	struct mr_dns_conf conf = { .server_n = 0 };
 	uint64_t wait_ms = 10000;
 	struct mr_dns_stats stats;
@@ -108,18 +108,24 @@ main(int argc, char *argv[])
 	struct mr_dns *dns = NULL;
 	struct mr_err err = { "dns: NAME TYPE ..." };
 	int64_t start_ms;
+	bool is_one_by_one = false;
 	int letter;
 
 	while ((letter = mr_opt_next(&o, &err)) > 0)
-		if (take_option(letter, o.arg, &conf, &wait_ms, &err))
+		if (letter == '1')
+			is_one_by_one = true;
+		else if (take_option(letter, o.arg, &conf, &wait_ms, &err))
 			break;
 	if (letter || (argc - o.at) % 2 || mr_dns_open(&dns, &conf, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		return 111;
 	}
 	start_ms = mr_clock_mono_ms();
-	for (int i = o.at; i < argc; i += 2)
+	for (int i = o.at; i < argc; i += 2) {
 		mr_dns_add(dns, mr_str(argv[i]), type_of(argv[i + 1]));
+		if (is_one_by_one)
+			mr_dns_run(dns, start_ms + (int64_t)wait_ms);
+	}
 	mr_dns_run(dns, start_ms + (int64_t)wait_ms);
 	start_ms = mr_clock_mono_ms() - start_ms;
 	getrlimit(RLIMIT_NOFILE, &files);

@@ -85,6 +85,21 @@ printf 'nameserver 127.0.0.1#%s\nnameserver 127.0.0.1#%s\n' "$B" "$A" >"$T_DIR/r
 conf "all refuse" 'act-refused.test A: refused$' act-refused.test A
 conf "each is asked once then" 'packets=2 ' act-refused.test A
 conf "the next server where an answer is broken" 'packets=2 ' act-rdlen.test A
+cat >"$T_DIR/mute.py" <<'X'
+import os, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+with open(sys.argv[1] + ".new", "w") as f:
+    print(s.getsockname()[1], file=f)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+while s.recv(4096):
+    pass
+X
+start "$T_DIR/mute.log" python3 "$T_DIR/mute.py" "$T_DIR/mute.port"
+wait_for 60 test -s "$T_DIR/mute.port"
+printf 'nameserver 127.0.0.1#%s\nnameserver 127.0.0.1#%s\noptions timeout:3\n' "$(cat "$T_DIR/mute.port")" "$A" \
+	>"$T_DIR/resolv.conf"
+conf "a server that says nothing is waited for once" 'batches=3 questions=3 packets=4 ' -1 x.test A y.test A z.test A
 printf 'options timeout:1 attempts:1\nnameserver 127.0.0.1#%s\n' "$A" >"$T_DIR/resolv.conf"
 conf "attempts: of resolv.conf" 'packets=1 ' act-drop.test A
 

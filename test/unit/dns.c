@@ -172,10 +172,11 @@ test_memory(void)
 static void
 test_deadline(void)
 {
-	struct mr_dns_conf conf;
+	struct mr_dns_conf conf = { .server_n = 0 };
 	struct mr_dns *dns;
 	struct mr_err err;
 
+	ok(mr_dns_open(&dns, &conf, &err) == MR_USAGE && !dns, "nobody to ask");
 	mr_dns_conf_parse(&conf, "127.0.0.1:1", &err);
 	mr_dns_open(&dns, &conf, &err);
 	ok(mr_dns_get(dns, MR_STR("a.example"), MR_DNS_A, mr_clock_mono_ms() - 1)->result
