@@ -12,9 +12,9 @@ PREFIX ?= /usr/local
 B      ?= build
 
 # The one list of Debian packages: to build, and to test.
-PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev
+PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
-	swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
+	publicsuffix nsd unbound rbldnsd iproute2 swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -25,7 +25,8 @@ CFLAGS  ?= -O2 -g
 OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz $(if $(STATIC),-Wl$(comma)-Bdynamic) -lresolv
+LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns \
+	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl
 comma    = ,
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)
@@ -48,6 +49,7 @@ PROGS    = $(patsubst cmd/%.c,$(B)/bin/%,$(wildcard cmd/mr-*.c))
 UNIT     = $(patsubst test/unit/%.c,$(B)/unit/%,$(wildcard test/unit/*.c))
 FUZZ     = $(patsubst test/fuzz/%.c,%,$(filter-out test/fuzz/replay.c,$(wildcard test/fuzz/*.c)))
 REPLAY   = $(FUZZ:%=$(B)/replay/%)
+ASK      = $(B)/bench/dns
 FUZZ_S  ?= 60
 PROVE    = MR_BUILD=$(abspath $(B)) prove --timer
 
@@ -94,11 +96,11 @@ lint: $(PROGS) $(B)/libmr.a
 unit: $(UNIT) $(REPLAY)
 	$(PROVE) $(UNIT) test/fuzz/seeds.t
 
-e2e: $(PROGS)
+e2e: $(PROGS) $(ASK)
 	$(PROVE) -j2 test/e2e/*.t
 
 # One prove, so that the last lines count everything.
-check: $(PROGS) $(UNIT) $(REPLAY)
+check: $(PROGS) $(UNIT) $(REPLAY) $(ASK)
 	$(PROVE) -j2 test/lint/*.t $(UNIT) test/fuzz/seeds.t test/e2e/*.t $(wildcard test/peer/*.t)
 
 peer: $(PROGS)
@@ -131,8 +133,9 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load
+bench: all $(B)/bench/load $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
+	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -1,0 +1,171 @@
+#include "dns/dns.h"
+
+#include "dns/dns_ask.h"
+#include "dns/dns_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKET_N 256u /* a power of two */
+
+struct mr_dns {
+	struct mr_dns_conf conf;
+	struct mr_dns_fixture *fixture; /* NULL: the servers */
+	struct mr_arena arena;
+	struct mr_dns_question *bucket[BUCKET_N];
+	struct mr_dns_question *waiting[MR_DNS_BATCH_MAX];
+	size_t waiting_n;
+	bool is_full;   /* no memory for a question */
+	unsigned first; /* server: of mr_dns_ask */
+	struct mr_dns_stats stats;
+};
+
+static const struct mr_dns_answer broken = { .result = MR_DNS_BROKEN };
+
+enum mr_status
+mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *err)
+{
+	struct mr_dns *d = calloc(1, sizeof *d);
+	enum mr_status st = MR_OK;
+
+	*dns = NULL;
+	if (!d)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	if (!conf->fixture && (conf->server_n == 0 || conf->attempts == 0)) {
+		free(d);
+		return mr_err_set(err, MR_USAGE, "no resolver to ask");
+	}
+	d->conf = *conf;
+	mr_arena_init(&d->arena, conf->memory_max ? conf->memory_max : MR_DNS_MEMORY_MAX);
+	if (conf->fixture)
+		st = mr_dns_fixture_open(&d->fixture, conf->fixture, err);
+	if (st)
+		mr_dns_close(d);
+	else
+		*dns = d;
+	return st;
+}
+
+void
+mr_dns_close(struct mr_dns *dns)
+{
+	if (!dns)
+		return;
+	mr_arena_free(&dns->arena);
+	mr_dns_fixture_close(dns->fixture);
+	free(dns);
+}
+
+void
+mr_dns_forget(struct mr_dns *dns)
+{
+	mr_arena_free(&dns->arena);
+	memset(dns->bucket, 0, sizeof dns->bucket);
+	dns->waiting_n = 0;
+	dns->is_full = false;
+}
+
+static size_t
+bucket_of(const struct mr_dns_name *name, enum mr_dns_type type)
+{
+	return (mr_str_hash((struct mr_str){ (const char *)name->wire, name->n }) + type)
+	    & (BUCKET_N - 1);
+}
+
+static struct mr_dns_question *
+find(const struct mr_dns *dns, const struct mr_dns_name *name, enum mr_dns_type type)
+{
+	struct mr_dns_question *q = dns->bucket[bucket_of(name, type)];
+
+	while (q
+	    && (q->type != type
+	        || !mr_str_eq(q->name, (struct mr_str){ (const char *)name->wire, name->n })))
+		q = q->next;
+	return q;
+}
+
+void
+mr_dns_add(struct mr_dns *dns, struct mr_str text, enum mr_dns_type type)
+{
+	struct mr_dns_question *q, **bucket;
+	struct mr_dns_name name;
+
+	if (!mr_dns_name_parse(&name, text) || find(dns, &name, type))
+		return;
+	q = mr_arena_alloc(&dns->arena, sizeof *q);
+	if (q)
+		q->name =
+		    mr_arena_dup(&dns->arena, (struct mr_str){ (const char *)name.wire, name.n });
+	if (!q || !q->name.p) {
+		dns->is_full = true;
+		return;
+	}
+	q->type = type;
+	bucket = &dns->bucket[bucket_of(&name, type)];
+	q->next = *bucket;
+	*bucket = q;
+	if (dns->waiting_n < MR_DNS_BATCH_MAX)
+		dns->waiting[dns->waiting_n++] = q;
+	else {
+		q->answer = broken;
+		q->is_answered = true;
+	}
+}
+
+size_t
+mr_dns_waiting(const struct mr_dns *dns)
+{
+	return dns->waiting_n;
+}
+
+void
+mr_dns_run(struct mr_dns *dns, int64_t deadline_ms)
+{
+	size_t n = dns->waiting_n;
+
+	if (n == 0)
+		return;
+	dns->waiting_n = 0;
+	dns->stats.batches++;
+	dns->stats.questions += n;
+	if (dns->fixture)
+		mr_dns_fixture_answer(dns->fixture, dns->waiting, n, &dns->arena);
+	else
+		mr_dns_ask(dns->waiting, n, &dns->conf, &dns->first, &dns->arena, deadline_ms,
+		    &dns->stats);
+}
+
+const struct mr_dns_answer *
+mr_dns_peek(const struct mr_dns *dns, struct mr_str text, enum mr_dns_type type)
+{
+	const struct mr_dns_question *q;
+	struct mr_dns_name name;
+
+	if (!mr_dns_name_parse(&name, text))
+		return &broken;
+	if ((q = find(dns, &name, type)))
+		return q->is_answered ? &q->answer : NULL;
+	return dns->is_full ? &broken : NULL;
+}
+
+const struct mr_dns_answer *
+mr_dns_get(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type, int64_t deadline_ms)
+{
+	const struct mr_dns_answer *a = mr_dns_peek(dns, name, type);
+
+	if (!a) {
+		mr_dns_add(dns, name, type);
+		mr_dns_run(dns, deadline_ms);
+		a = mr_dns_peek(dns, name, type);
+	}
+	return a ? a : &broken;
+}
+
+struct mr_dns_stats
+mr_dns_stats(const struct mr_dns *dns)
+{
+	struct mr_dns_stats stats = dns->stats;
+
+	stats.memory = dns->arena.used;
+	return stats;
+}

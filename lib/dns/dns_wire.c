@@ -1,0 +1,353 @@
+#include "dns/dns_wire.h"
+
+#include "base/buf.h"
+#include "mail/addr.h"
+
+#include <ldns/ldns.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define HEADER_LEN 12u
+#define DATA_MAX   (8u * MR_DNS_TCP_MAX) /* bytes of one record in presentation form */
+
+enum { FLAG_QR = 0x80, FLAG_TC = 0x02, FLAG_RD = 0x01 }; /* of byte 2 */
+enum { FLAG_AD = 0x20 };                                 /* of byte 3 */
+enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* Wire form has a length before each label; 63 and less are no letters. */
+static void
+lower(struct mr_dns_name *name, const ldns_rdf *rdf)
+{
+	name->n = ldns_rdf_size(rdf);
+	for (size_t i = 0; i < name->n; i++)
+		name->wire[i] = (uint8_t)mr_lower(ldns_rdf_data(rdf)[i]);
+}
+
+bool
+mr_dns_name_parse(struct mr_dns_name *name, struct mr_str text)
+{
+	char z[4 * MR_DNS_NAME_MAX + 1]; /* each byte may be written \DDD */
+	ldns_rdf *rdf = NULL;
+
+	if (text.n == 0 || text.n >= sizeof z)
+		return false;
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] <= ' ' || text.p[i] > '~')
+			return false;
+	memcpy(z, text.p, text.n);
+	z[text.n] = '\0';
+	if (ldns_str2rdf_dname(&rdf, z) != LDNS_STATUS_OK)
+		return false;
+	lower(name, rdf);
+	ldns_rdf_deep_free(rdf);
+	return true;
+}
+
+/* `rdf` in presentation form.  A name is without the final dot and in lower case: by compression it
+ * may share letters with the question, whose case is random. */
+static struct mr_str
+text_of(struct mr_arena *arena, const ldns_rdf *rdf)
+{
+	bool is_name = ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME;
+	char *z = ldns_rdf2str(rdf);
+	struct mr_str text = mr_str(z);
+
+	text.n -= z && is_name;
+	if (z)
+		text = is_name ? mr_arena_lower(arena, text) : mr_arena_dup(arena, text);
+	free(z);
+	return text;
+}
+
+struct mr_str
+mr_dns_name_text(struct mr_arena *arena, struct mr_str wire)
+{
+	ldns_rdf *rdf = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, wire.n, wire.p);
+	struct mr_str text = rdf ? text_of(arena, rdf) : (struct mr_str){ NULL, 0 };
+
+	ldns_rdf_deep_free(rdf);
+	return text;
+}
+
+/* ---- queries --------------------------------------------------------------------------------- */
+
+/* RFC 6891 6.1.2: the root, OPT, our size; no flags, no data. */
+static const uint8_t opt_record[] = { 0, 0, LDNS_RR_TYPE_OPT, MR_DNS_EDNS_SIZE >> 8,
+	MR_DNS_EDNS_SIZE & 0xff, 0, 0, 0, 0, 0, 0 };
+
+static uint8_t *
+put16(uint8_t *p, unsigned n)
+{
+	p[0] = (uint8_t)(n >> 8);
+	p[1] = (uint8_t)n;
+	return p + 2;
+}
+
+bool
+mr_dns_query_make(struct mr_dns_query *q, struct mr_str name, enum mr_dns_type type, bool has_edns)
+{
+	uint8_t chance[2 + (MR_DNS_NAME_MAX + 7) / 8], *p = q->wire;
+
+	if (getrandom(chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+		return false;
+	memset(p, 0, HEADER_LEN);
+	memcpy(p, chance, 2);
+	p[2] = FLAG_RD;
+	p[3] = FLAG_AD; /* we understand AD in the answer: RFC 6840 5.7 */
+	p[5] = 1;
+	p[11] = has_edns;
+	p += HEADER_LEN;
+	for (size_t i = 0; i < name.n; i++, p++) {
+		*p = (uint8_t)name.p[i];
+		if (*p >= 'a' && *p <= 'z' && chance[2 + i / 8] >> i % 8 & 1)
+			*p &= 0xdf;
+	}
+	p = put16(p, type);
+	p = put16(p, LDNS_RR_CLASS_IN);
+	q->question_n = (size_t)(p - q->wire) - HEADER_LEN;
+	if (has_edns) {
+		memcpy(p, opt_record, sizeof opt_record);
+		p += sizeof opt_record;
+	}
+	q->n = (size_t)(p - q->wire);
+	q->has_edns = has_edns;
+	return true;
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static bool
+address_of(struct mr_ip *ip, const ldns_rdf *rdf)
+{
+	size_t len = ldns_rdf_size(rdf);
+
+	*ip = (struct mr_ip){ .is_v6 = len == 16 };
+	if (len != 4 && len != 16)
+		return false;
+	memcpy(ip->b, ldns_rdf_data(rdf), len);
+	return true;
+}
+
+/* The strings of a TXT record, each with its length before it, joined (RFC 7208 3.3). */
+static bool
+txt_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
+{
+	size_t n = 0, len = 0;
+	char *p;
+
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
+		len += ldns_rdf_size(ldns_rr_rdf(rr, i)) - 1;
+	if (!(p = mr_arena_alloc(arena, len + 1)))
+		return false;
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
+		const ldns_rdf *s = ldns_rr_rdf(rr, i);
+
+		memcpy(p + n, ldns_rdf_data(s) + 1, ldns_rdf_size(s) - 1);
+		n += ldns_rdf_size(s) - 1;
+	}
+	*text = (struct mr_str){ p, n };
+	return true;
+}
+
+/* All data in presentation form, blanks between. */
+static bool
+data_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
+{
+	struct mr_buf b;
+
+	mr_buf_init(&b, DATA_MAX);
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
+		struct mr_str s = text_of(arena, ldns_rr_rdf(rr, i));
+
+		if (i)
+			mr_buf_addc(&b, ' ');
+		mr_buf_add(&b, s);
+		b.is_full |= !s.p;
+	}
+	*text = b.is_full ? (struct mr_str){ NULL, 0 } : mr_arena_dup(arena, mr_buf_str(&b));
+	mr_buf_free(&b);
+	return text->p;
+}
+
+/* False: no memory, or data that is none of its type. */
+static bool
+record_of(struct mr_dns_record *rec, struct mr_arena *arena, const ldns_rr *rr)
+{
+	ldns_rr_type type = ldns_rr_get_type(rr);
+	size_t count = ldns_rr_rd_count(rr);
+
+	*rec = (struct mr_dns_record){ .ttl_s = ldns_rr_ttl(rr) };
+	switch (type) {
+	case LDNS_RR_TYPE_A:
+	case LDNS_RR_TYPE_AAAA:
+		return count == 1 && address_of(&rec->ip, ldns_rr_rdf(rr, 0))
+		    && rec->ip.is_v6 == (type == LDNS_RR_TYPE_AAAA);
+	case LDNS_RR_TYPE_TXT:
+		return txt_of(&rec->text, arena, rr);
+	case LDNS_RR_TYPE_MX:
+		if (count != 2)
+			return false;
+		rec->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
+		return (rec->text = text_of(arena, ldns_rr_rdf(rr, 1))).p;
+	default:
+		return data_of(&rec->text, arena, rr);
+	}
+}
+
+static bool
+is_of(const ldns_rr *rr, const ldns_rdf *owner, unsigned type)
+{
+	return ldns_rr_get_type(rr) == type && ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN
+	    && ldns_dname_compare(ldns_rr_owner(rr), owner) == 0;
+}
+
+static const ldns_rdf *
+target_of_cname(const ldns_rr_list *list, const ldns_rdf *owner)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+
+		if (is_of(rr, owner, LDNS_RR_TYPE_CNAME) && ldns_rr_rd_count(rr) == 1)
+			return ldns_rr_rdf(rr, 0);
+	}
+	return NULL;
+}
+
+/* All records of `owner`.  False: too many, no memory, or one that is broken. */
+static bool
+take_records(struct mr_dns_answer *a, struct mr_arena *arena, const ldns_rr_list *list,
+    const ldns_rdf *owner, unsigned type)
+{
+	struct mr_dns_record *rec;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++)
+		n += is_of(ldns_rr_list_rr(list, i), owner, type);
+	if (n > MR_DNS_RECORD_MAX || !(rec = mr_arena_alloc(arena, n * sizeof *rec)))
+		return false;
+	for (size_t i = 0; a->n < n; i++)
+		if (is_of(ldns_rr_list_rr(list, i), owner, type)
+		    && !record_of(&rec[a->n++], arena, ldns_rr_list_rr(list, i)))
+			return false;
+	a->rec = rec;
+	return true;
+}
+
+/* What a server says that was understood. */
+static enum mr_dns_result
+result_of(const ldns_pkt *pkt, const struct mr_dns_answer *a, bool has_chain)
+{
+	switch (ldns_pkt_get_rcode(pkt)) {
+	case LDNS_RCODE_NOERROR:
+		break;
+	case LDNS_RCODE_NXDOMAIN:
+		return MR_DNS_NXDOMAIN;
+	case LDNS_RCODE_REFUSED:
+		return MR_DNS_REFUSED;
+	default:
+		return MR_DNS_SERVFAIL;
+	}
+	if (a->n)
+		return MR_DNS_FOUND;
+	/* A referral, or half a chain, of a server that does not recurse, is no "there is none". */
+	return !ldns_pkt_ra(pkt) && (!ldns_pkt_aa(pkt) || has_chain) ? MR_DNS_REFUSED
+	                                                             : MR_DNS_NODATA;
+}
+
+static void
+take_answer(struct mr_dns_answer *a, struct mr_arena *arena, const ldns_pkt *pkt, unsigned type)
+{
+	const ldns_rr_list *list = ldns_pkt_answer(pkt);
+	const ldns_rdf *first = ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_question(pkt), 0));
+	const ldns_rdf *owner = first, *target;
+
+	if (type != MR_DNS_CNAME)
+		for (unsigned links = 0; (target = target_of_cname(list, owner)); owner = target)
+			if (links++ == MR_DNS_CNAME_MAX)
+				return;
+	if (ldns_pkt_get_rcode(pkt) == LDNS_RCODE_NOERROR
+	    && !take_records(a, arena, list, owner, type))
+		return;
+	if ((a->canonical = text_of(arena, owner)).p)
+		a->result = result_of(pkt, a, owner != first);
+}
+
+/* Type and class to the byte, the name but for the case of its letters. */
+static bool
+is_question(const struct mr_dns_query *q, const uint8_t *p)
+{
+	const uint8_t *want = q->wire + HEADER_LEN;
+	size_t n = q->question_n - 4;
+
+	return mr_str_caseeq(
+	           (struct mr_str){ (const char *)p, n }, (struct mr_str){ (const char *)want, n })
+	    && memcmp(p + n, want + n, 4) == 0;
+}
+
+enum mr_dns_reading
+mr_dns_wire_read(struct mr_dns_answer *a, struct mr_arena *arena, const struct mr_dns_query *q,
+    enum mr_dns_type type, bool is_tcp, struct mr_str packet)
+{
+	const uint8_t *p = (const uint8_t *)packet.p, *question = p + HEADER_LEN;
+	struct mr_dns_answer broken = { .result = MR_DNS_BROKEN };
+	ldns_pkt *pkt = NULL;
+	bool is_bad_version;
+	unsigned rcode;
+
+	*a = broken;
+	if (packet.n < HEADER_LEN || memcmp(p, q->wire, 2) != 0 || !(p[2] & FLAG_QR)
+	    || p[2] & OPCODE_MASK)
+		return MR_DNS_READ_FOREIGN;
+	rcode = p[3] & RCODE_MASK;
+	/* A server that does not know OPT may not even repeat the question. */
+	if (q->has_edns && (rcode == LDNS_RCODE_FORMERR || rcode == LDNS_RCODE_NOTIMPL))
+		return MR_DNS_READ_NO_EDNS;
+	if (p[4] != 0 || p[5] != 1 || packet.n - HEADER_LEN < q->question_n
+	    || !is_question(q, question))
+		return MR_DNS_READ_FOREIGN;
+	if (!is_tcp
+	    && (p[2] & FLAG_TC || memcmp(question, q->wire + HEADER_LEN, q->question_n) != 0))
+		return MR_DNS_READ_BY_TCP;
+	if (ldns_wire2pkt(&pkt, p, packet.n) != LDNS_STATUS_OK)
+		return MR_DNS_READ;
+	is_bad_version = ldns_pkt_edns_extended_rcode(pkt) != 0;
+	if (is_bad_version)
+		a->result = MR_DNS_SERVFAIL;
+	else
+		take_answer(a, arena, pkt, type);
+	ldns_pkt_free(pkt);
+	if (a->result == MR_DNS_BROKEN)
+		*a = broken;
+	a->is_authentic = p[3] & FLAG_AD;
+	return is_bad_version && q->has_edns ? MR_DNS_READ_NO_EDNS : MR_DNS_READ;
+}
+
+/* ---- lines of a fixture ---------------------------------------------------------------------- */
+
+enum mr_status
+mr_dns_line_parse(
+    struct mr_dns_line *line, struct mr_arena *arena, struct mr_str text, struct mr_err *err)
+{
+	ldns_rdf *root = ldns_dname_new_frm_str(".");
+	struct mr_str z = mr_arena_dup(arena, text);
+	enum mr_status st = MR_OK;
+	ldns_rr *rr = NULL;
+	ldns_status ls = z.p ? ldns_rr_new_frm_str(&rr, z.p, 0, root, NULL) : LDNS_STATUS_MEM_ERR;
+
+	ldns_rdf_deep_free(root);
+	if (ls != LDNS_STATUS_OK)
+		return mr_err_set(err, ls == LDNS_STATUS_MEM_ERR ? MR_TEMP : MR_PERM, "%s",
+		    ldns_get_errorstr_by_id(ls));
+	lower(&line->owner, ldns_rr_owner(rr));
+	line->type = ldns_rr_get_type(rr);
+	line->target.n = 0;
+	if (line->type == MR_DNS_CNAME && ldns_rr_rd_count(rr) == 1)
+		lower(&line->target, ldns_rr_rdf(rr, 0));
+	if (line->type == 0 || !record_of(&line->rec, arena, rr)) /* 0: ldns knows no such word */
+		st = mr_err_set(err, MR_PERM, "no such type, or no data of it");
+	ldns_rr_free(rr);
+	return st;
+}

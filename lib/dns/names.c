@@ -1,0 +1,90 @@
+#include "dns/names.h"
+
+#include "mail/addr.h"
+
+#include <stdio.h>
+
+struct mr_str
+mr_dns_reverse(char *storage, const struct mr_ip *ip)
+{
+	static const char digit[] = "0123456789abcdef";
+	char *p = storage;
+
+	if (!ip->is_v6) {
+		snprintf(storage, MR_DNS_REVERSE_MAX, "%u.%u.%u.%u", ip->b[3], ip->b[2], ip->b[1],
+		    ip->b[0]);
+		return mr_str(storage);
+	}
+	for (size_t i = 16; i-- > 0;) {
+		*p++ = digit[ip->b[i] & 15];
+		*p++ = '.';
+		*p++ = digit[ip->b[i] >> 4];
+		*p++ = '.';
+	}
+	p[-1] = '\0';
+	return mr_str(storage);
+}
+
+static const struct mr_dns_answer *
+peek_or_add(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type)
+{
+	const struct mr_dns_answer *a = mr_dns_peek(dns, name, type);
+
+	if (!a)
+		mr_dns_add(dns, name, type);
+	return a;
+}
+
+/* Anybody can write anything into his own reverse zone. */
+static bool
+is_host_name(struct mr_str name)
+{
+	struct mr_ip ip;
+
+	return mr_domain_is_valid(name) && mr_ip_parse(&ip, name) != MR_OK;
+}
+
+static bool
+has_address(const struct mr_dns_answer *a, const struct mr_ip *ip)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (mr_ip_eq(&a->rec[i].ip, ip))
+			return true;
+	return false;
+}
+
+bool
+mr_dns_names(struct mr_dns *dns, const struct mr_ip *ip, struct mr_dns_names *names)
+{
+	char storage[MR_DNS_REVERSE_MAX], reverse[MR_DNS_REVERSE_MAX + sizeof ".in-addr.arpa"];
+	const struct mr_dns_answer *ptr;
+	bool is_missing = false, is_outage = false;
+	size_t n = 0;
+
+	*names = (struct mr_dns_names){ .iprev = MR_IPREV_PERMERROR };
+	snprintf(reverse, sizeof reverse, "%s.%s", mr_dns_reverse(storage, ip).p,
+	    ip->is_v6 ? "ip6.arpa" : "in-addr.arpa");
+	if (!(ptr = peek_or_add(dns, mr_str(reverse), MR_DNS_PTR)))
+		return false;
+	if (ptr->result >= MR_DNS_SERVFAIL)
+		names->iprev = MR_IPREV_TEMPERROR;
+	for (size_t i = 0; i < ptr->n && n < MR_DNS_PTR_MAX; i++) {
+		struct mr_str name = ptr->rec[i].text;
+		const struct mr_dns_answer *a;
+
+		if (!is_host_name(name))
+			continue;
+		if (n++ == 0)
+			names->reverse = name;
+		a = peek_or_add(dns, name, ip->is_v6 ? MR_DNS_AAAA : MR_DNS_A);
+		is_missing |= !a;
+		is_outage |= a && a->result >= MR_DNS_SERVFAIL;
+		if (a && names->client.n == 0 && has_address(a, ip))
+			names->client = name;
+	}
+	if (n)
+		names->iprev = names->client.n ? MR_IPREV_PASS
+		    : is_outage                ? MR_IPREV_TEMPERROR
+		                               : MR_IPREV_FAIL;
+	return !is_missing;
+}

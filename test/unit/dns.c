@@ -1,0 +1,210 @@
+#include "dns/dns.h"
+
+#include "base/clock.h"
+#include "dns/dns_fixture.h"
+
+#include "../open_dns.h"
+#include "../tap.h"
+
+static const char records[] = "# a world\n"
+                              "a.example A 192.0.2.1\n"
+                              "A.Example 60 IN A 192.0.2.2\n"
+                              "a.example AAAA 2001:db8::1\n"
+                              "a.example TXT \"one \" \"two;\\255\"\n"
+                              "a.example MX 10 Mx.a.example.\n"
+                              "\n"
+                              "null.example MX 0 .\n"
+                              "x.mid.example A 192.0.2.3\n"
+                              "c1.example CNAME c2.example\n"
+                              "c2.example CNAME a.example\n"
+                              "dangling.example CNAME nowhere.example\n"
+                              "loop.example CNAME loop.example\n"
+                              "behind.example CNAME down.example\n"
+                              "down.example ! servfail\n"
+                              "half.example ! timeout MX\n"
+                              "half.example A 192.0.2.4\n"
+                              "gone.example ! NXDOMAIN\n"
+                              "1.2.0.192.in-addr.arpa PTR a.example\n"
+                              "zone.example SOA ns.zone.example h.zone.example 1 2 3 4 5\n";
+
+static const struct {
+	const char *name;
+	enum mr_dns_type type;
+	enum mr_dns_result result;
+	size_t n;
+	const char *canonical;
+} answers[] = {
+	{ "a.example", MR_DNS_A, MR_DNS_FOUND, 2, "a.example" },
+	{ "A.EXAMPLE.", MR_DNS_A, MR_DNS_FOUND, 2, "a.example" },
+	{ "\\065.example", MR_DNS_A, MR_DNS_FOUND, 2, "a.example" },
+	{ "a.example", MR_DNS_NS, MR_DNS_NODATA, 0, "a.example" },
+	{ "mid.example", MR_DNS_A, MR_DNS_NODATA, 0, "mid.example" },
+	{ "id.example", MR_DNS_A, MR_DNS_NXDOMAIN, 0, "id.example" },
+	{ "b.a.example", MR_DNS_A, MR_DNS_NXDOMAIN, 0, "b.a.example" },
+	{ "c1.example", MR_DNS_A, MR_DNS_FOUND, 2, "a.example" },
+	{ "c1.example", MR_DNS_NS, MR_DNS_NODATA, 0, "a.example" },
+	{ "c1.example", MR_DNS_CNAME, MR_DNS_FOUND, 1, "c1.example" },
+	{ "dangling.example", MR_DNS_A, MR_DNS_NXDOMAIN, 0, "nowhere.example" },
+	{ "loop.example", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ "behind.example", MR_DNS_A, MR_DNS_SERVFAIL, 0, NULL },
+	{ "half.example", MR_DNS_MX, MR_DNS_TIMEOUT, 0, NULL },
+	{ "half.example", MR_DNS_A, MR_DNS_FOUND, 1, "half.example" },
+	{ "gone.example", MR_DNS_A, MR_DNS_NXDOMAIN, 0, "gone.example" },
+	{ "", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ "a..example", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ ".example", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ "a b.example", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ "\303\244.example", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ "a\\", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ "a\\25", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+	{ "a\\256", MR_DNS_A, MR_DNS_BROKEN, 0, NULL },
+};
+
+static void
+test_answers(struct mr_dns *dns)
+{
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+		mr_dns_add(dns, mr_str(answers[i].name), answers[i].type);
+	ok(mr_dns_stats(dns).batches == 0 && mr_dns_waiting(dns) == 14,
+	    "questions that differ wait; those that cannot be asked do not");
+	ok(!mr_dns_peek(dns, MR_STR("a.example"), MR_DNS_A), "no answer before the run");
+	mr_dns_run(dns, mr_clock_mono_ms() + 1000);
+	ok(mr_dns_waiting(dns) == 0, "none waits after it");
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		const struct mr_dns_answer *a =
+		    mr_dns_peek(dns, mr_str(answers[i].name), answers[i].type);
+
+		if (!ok(a && a->result == answers[i].result && a->n == answers[i].n, "'%s' type %d",
+		        answers[i].name, answers[i].type))
+			printf("# got %d, %zu records\n", a ? (int)a->result : -1, a ? a->n : 0);
+		is(a->canonical, answers[i].canonical, "its canonical name");
+	}
+	mr_dns_add(dns, MR_STR("A.example"), MR_DNS_A);
+	ok(mr_dns_waiting(dns) == 0, "what is answered is not asked again");
+	ok(mr_dns_stats(dns).batches == 1, "one round trip for all");
+}
+
+static struct mr_dns_record
+get(struct mr_dns *dns, const char *name, enum mr_dns_type type)
+{
+	const struct mr_dns_answer *a = mr_dns_get(dns, mr_str(name), type, INT64_MAX);
+
+	return a->n ? a->rec[0] : (struct mr_dns_record){ .ttl_s = 0 };
+}
+
+static void
+test_records(struct mr_dns *dns)
+{
+	char storage[MR_IP_TEXT_MAX];
+	struct mr_dns_record r = get(dns, "a.example", MR_DNS_AAAA);
+
+	is(mr_ip_text(storage, &r.ip), "2001:db8::1", "an IPv6 address");
+	is(get(dns, "a.example", MR_DNS_TXT).text, "one two;\377", "strings of a TXT are joined");
+	r = get(dns, "a.example", MR_DNS_MX);
+	ok(r.preference == 10, "preference of an MX");
+	is(r.text, "mx.a.example", "its name is in lower case, without final dot");
+	is(get(dns, "null.example", MR_DNS_MX).text, "", "null MX");
+	is(get(dns, "1.2.0.192.in-addr.arpa", MR_DNS_PTR).text, "a.example", "a PTR");
+	is(get(dns, "zone.example", MR_DNS_SOA).text, "ns.zone.example h.zone.example 1 2 3 4 5",
+	    "other types in presentation form");
+	ok(mr_dns_get(dns, MR_STR("a.example"), MR_DNS_A, 0)->rec[1].ttl_s == 60, "a TTL");
+}
+
+static const struct {
+	const char *lines, *why;
+} bad[] = {
+	{ "a.example A 192.0.2.1\n\na.example A 192.0.2.999\n", ":3: " },
+	{ "a.example MX mx.example\n", ":1: " },
+	{ "a..example A 192.0.2.1\n", ":1: " },
+	{ "a.example ! slow\n", ":1: '!' needs" },
+	{ "a.example ! servfail HINFO\n", ":1: '!' needs" },
+	{ "! servfail\n", ":1: " },
+	{ "nonsense\n", ":1: " },
+};
+
+static void
+test_bad(void)
+{
+	static char large[MR_DNS_FIXTURE_MAX + 2];
+	struct mr_err err;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (!ok(!open_dns(bad[i].lines, 0, &err) && strstr(err.text, bad[i].why),
+		        "refused with its line: %s", bad[i].why))
+			printf("# %s\n", err.text);
+	memset(large, '\n', MR_DNS_FIXTURE_MAX);
+	mr_dns_close(open_dns(large, 0, &err));
+	ok(true, "a file of MR_DNS_FIXTURE_MAX bytes");
+	large[MR_DNS_FIXTURE_MAX] = '\n';
+	ok(!open_dns(large, 0, &err), "a larger one is refused");
+}
+
+static void
+test_memory(void)
+{
+	static char lines[1024 * 32];
+	struct mr_dns *dns;
+	size_t n = 0, used = 0;
+
+	for (int i = 0; i < 1024; i++)
+		n += (size_t)snprintf(lines + n, sizeof lines - n, "n%d.example A 192.0.2.1\n", i);
+	dns = open_dns(lines, 50000, NULL);
+	for (int i = 0; i < 1024; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "n%d.example", i);
+		used += get(dns, name, MR_DNS_A).ip.b[0] == 192;
+	}
+	ok(used > 50 && used < 1024 && mr_dns_stats(dns).memory <= 50000,
+	    "memory has a ceiling: %zu answers", used);
+	ok(mr_dns_peek(dns, MR_STR("n1023.example"), MR_DNS_A)->result == MR_DNS_BROKEN,
+	    "what does not fit is an outage");
+	is(mr_dns_peek(dns, MR_STR("n0.example"), MR_DNS_A)->canonical, "n0.example",
+	    "what did is kept");
+	mr_dns_forget(dns);
+	ok(!mr_dns_peek(dns, MR_STR("n0.example"), MR_DNS_A) && mr_dns_stats(dns).memory == 0,
+	    "until it is forgotten");
+	ok(get(dns, "n1023.example", MR_DNS_A).ip.b[0] == 192, "then there is room");
+	mr_dns_close(dns);
+}
+
+/* Nobody answers, and nobody needs to. */
+static void
+test_deadline(void)
+{
+	struct mr_dns_conf conf = { .server_n = 0 };
+	struct mr_dns *dns;
+	struct mr_err err;
+
+	ok(mr_dns_open(&dns, &conf, &err) == MR_USAGE && !dns, "nobody to ask");
+	mr_dns_conf_parse(&conf, "127.0.0.1:1", &err);
+	mr_dns_open(&dns, &conf, &err);
+	ok(mr_dns_get(dns, MR_STR("a.example"), MR_DNS_A, mr_clock_mono_ms() - 1)->result
+	        == MR_DNS_TIMEOUT,
+	    "a deadline that has passed");
+	ok(mr_dns_stats(dns).packets == 0, "sends nothing");
+	mr_dns_add(dns, MR_STR("b.example"), MR_DNS_A);
+	mr_dns_forget(dns);
+	mr_dns_run(dns, INT64_MAX);
+	ok(mr_dns_stats(dns).batches == 1, "what waited and was forgotten is not asked");
+	mr_dns_close(dns);
+}
+
+int
+main(void)
+{
+	struct mr_err err;
+	struct mr_dns *dns = open_dns(records, 0, &err);
+
+	if (!ok(dns, "the fixture is read")) {
+		printf("# %s\n", err.text);
+		return 1;
+	}
+	test_answers(dns);
+	test_records(dns);
+	mr_dns_close(dns);
+	test_bad();
+	test_memory();
+	test_deadline();
+	return done_testing();
+}
