@@ -15,7 +15,8 @@ B      ?= build
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev \
 	libspf2-dev libidn2-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
-	python3-yaml python3-spf publicsuffix swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
+	python3-yaml python3-spf \
+	publicsuffix nsd unbound rbldnsd swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -26,7 +27,8 @@ CFLAGS  ?= -O2 -g
 OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns $(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl -lspf2 -lidn2 -lresolv
+LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns \
+	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl -lspf2 -lidn2
 comma    = ,
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)
@@ -49,6 +51,7 @@ PROGS    = $(patsubst cmd/%.c,$(B)/bin/%,$(wildcard cmd/mr-*.c))
 UNIT     = $(patsubst test/unit/%.c,$(B)/unit/%,$(wildcard test/unit/*.c))
 FUZZ     = $(patsubst test/fuzz/%.c,%,$(filter-out test/fuzz/replay.c,$(wildcard test/fuzz/*.c)))
 REPLAY   = $(FUZZ:%=$(B)/replay/%)
+ASK      = $(B)/bench/dns
 FUZZ_S  ?= 60
 PROVE    = MR_BUILD=$(abspath $(B)) prove --timer
 
@@ -95,11 +98,11 @@ lint: $(PROGS) $(B)/libmr.a
 unit: $(UNIT) $(REPLAY)
 	$(PROVE) $(UNIT) test/fuzz/seeds.t
 
-e2e: $(PROGS)
+e2e: $(PROGS) $(ASK)
 	$(PROVE) -j2 test/e2e/*.t
 
 # One prove, so that the last lines count everything.
-check: $(PROGS) $(UNIT) $(REPLAY)
+check: $(PROGS) $(UNIT) $(REPLAY) $(ASK)
 	$(PROVE) -j2 test/lint/*.t $(UNIT) test/fuzz/seeds.t test/e2e/*.t $(wildcard test/peer/*.t)
 
 peer: $(PROGS)
@@ -132,8 +135,9 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load
+bench: all $(B)/bench/load $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
+	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -32,7 +32,7 @@ struct settings {
 	struct mr_str *rcpt; /* addresses as given, then as parsed */
 	size_t rcpt_n;
 	uint64_t wait_max_s, keep_s, mx_port;
-	struct mr_resolver resolver;
+	struct mr_dns_conf resolver;
 	struct mr_arena arena;
 };
 
@@ -295,7 +295,7 @@ take_option(struct settings *s, int letter, const char *arg, struct mr_err *err)
 	case 'p':
 		return mr_opt_num('p', arg, 1, 65535, &s->mx_port, err);
 	default:
-		return mr_resolver_parse(&s->resolver, mr_str(arg), err);
+		return mr_dns_conf_parse(&s->resolver, arg, err);
 	}
 }
 
@@ -355,7 +355,6 @@ run(const struct settings *s, struct mr_str nexthop, const struct mr_log *log)
 	mr_sandbox_enter((const char *const[]){ NULL }, log);
 	mr_relay_init(&relay, s->name, (int)s->wait_max_s);
 	relay.resolver = s->resolver;
-	relay.resolver.wait_s = (int)s->wait_max_s;
 	relay.mx_port = (unsigned)s->mx_port;
 	code = s->is_worker ? work(&relay, s->keep_s, log) : by_hand(&relay, s, nexthop, fd, log);
 	mr_relay_free(&relay);

@@ -8,14 +8,15 @@
 #include "base/arena.h"
 #include "base/ip.h"
 
-#define MR_DNS_PORT       53u
-#define MR_DNS_SERVER_MAX 4u
-#define MR_DNS_BATCH_MAX  256u       /* questions that wait for one run */
-#define MR_DNS_SOCKET_MAX 64u        /* in use at a time; other questions queue behind them */
-#define MR_DNS_RECORD_MAX 512u       /* of one answer */
-#define MR_DNS_CNAME_MAX  16u        /* links of a chain */
-#define MR_DNS_TCP_MAX    32768u     /* bytes of an answer over TCP */
-#define MR_DNS_MEMORY_MAX (1u << 20) /* bytes of all that is kept until mr_dns_forget */
+#define MR_DNS_PORT        53u
+#define MR_DNS_SERVER_MAX  4u
+#define MR_DNS_RESOLV_CONF "/etc/resolv.conf"
+#define MR_DNS_BATCH_MAX   256u       /* questions that wait for one run */
+#define MR_DNS_SOCKET_MAX  64u        /* in use at a time; other questions queue behind them */
+#define MR_DNS_RECORD_MAX  512u       /* of one answer */
+#define MR_DNS_CNAME_MAX   16u        /* links of a chain */
+#define MR_DNS_TCP_MAX     32768u     /* bytes of an answer over TCP */
+#define MR_DNS_MEMORY_MAX  (1u << 20) /* bytes of all that is kept until mr_dns_forget */
 /* What is over one of the limits is answered MR_DNS_BROKEN, never in part. */
 
 enum mr_dns_type {
@@ -41,8 +42,8 @@ enum mr_dns_result {
 	MR_DNS_BROKEN /* only packets that are no answer, a limit, or a name that cannot be asked */
 };
 
-/* One record of the type asked.  Names are in presentation form without the final dot; "" is the
- * root (RFC 7505's null MX). */
+/* One record of the type asked.  Names are in presentation form, in lower case, without the final dot;
+ * "" is the root (RFC 7505's null MX). */
 struct mr_dns_record {
 	uint32_t ttl_s;
 	unsigned preference; /* MX */

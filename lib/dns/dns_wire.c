@@ -1,11 +1,15 @@
 #include "dns/dns_wire.h"
 
+#include "base/buf.h"
+#include "mail/addr.h"
+
 #include <ldns/ldns.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #define HEADER_LEN 12u
+#define DATA_MAX   (8u * MR_DNS_TCP_MAX) /* bytes of one record in presentation form */
 
 enum { FLAG_QR = 0x80, FLAG_TC = 0x02, FLAG_RD = 0x01 }; /* of byte 2 */
 enum { FLAG_AD = 0x20 };                                 /* of byte 3 */
@@ -42,16 +46,18 @@ mr_dns_name_parse(struct mr_dns_name *name, struct mr_str text)
 	return true;
 }
 
-/* `rdf` in presentation form; of a name without the final dot. */
+/* `rdf` in presentation form.  A name is without the final dot and in lower case: by compression it
+ * may share letters with the question, whose case is random. */
 static struct mr_str
 text_of(struct mr_arena *arena, const ldns_rdf *rdf)
 {
+	bool is_name = ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME;
 	char *z = ldns_rdf2str(rdf);
 	struct mr_str text = mr_str(z);
 
-	if (z && ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME)
-		text.n--;
-	text = z ? mr_arena_dup(arena, text) : text;
+	text.n -= z && is_name;
+	if (z)
+		text = is_name ? mr_arena_lower(arena, text) : mr_arena_dup(arena, text);
 	free(z);
 	return text;
 }
@@ -150,14 +156,19 @@ txt_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
 static bool
 data_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
 {
-	*text = MR_STR("");
-	for (size_t i = 0; i < ldns_rr_rd_count(rr) && text->p; i++) {
+	struct mr_buf b;
+
+	mr_buf_init(&b, DATA_MAX);
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
 		struct mr_str s = text_of(arena, ldns_rr_rdf(rr, i));
 
-		*text = !s.p || i == 0
-		    ? s
-		    : mr_arena_fmt(arena, "%.*s %.*s", (int)text->n, text->p, (int)s.n, s.p);
+		if (i)
+			mr_buf_addc(&b, ' ');
+		mr_buf_add(&b, s);
+		b.is_full |= !s.p;
 	}
+	*text = b.is_full ? (struct mr_str){ NULL, 0 } : mr_arena_dup(arena, mr_buf_str(&b));
+	mr_buf_free(&b);
 	return text->p;
 }
 

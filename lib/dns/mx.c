@@ -2,106 +2,28 @@
 
 #include "mail/addr.h"
 
-#include <arpa/nameser.h>
 #include <netdb.h>
-#include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
-static const char no_such_domain[] = "there is no domain %s";
+static const char no_such_domain[] = "there is no domain %.*s";
 static const char no_address[] = "host %.*s has no address";
-static const char null_mx[] = "domain %s takes no mail (null MX)";
+static const char null_mx[] = "domain %.*s takes no mail (null MX)";
 static const char loop[] =
-    "mail for %s loops back: this host is its best MX, but has no route for it";
+    "mail for %.*s loops back: this host is its best MX, but has no route for it";
+static const char not_ascii[] = "'%.*s' is not a domain name in ASCII";
 static const char dns_fault[] = "DNS look-up for %.*s failed";
 
-#define DNS_PORT 53
-
-enum mr_status
-mr_resolver_parse(struct mr_resolver *r, struct mr_str text, struct mr_err *err)
-{
-	ptrdiff_t colon = mr_str_rchr(text, ':');
-	struct mr_str host = colon < 0 ? text : (struct mr_str){ text.p, (size_t)colon };
-	uint64_t port = DNS_PORT;
-
-	*r = (struct mr_resolver){ .is_set = true };
-	if (mr_ip_parse(&r->ip, host) || r->ip.is_v6
-	    || (colon >= 0 && !mr_str_num(mr_str_from(text, (size_t)colon + 1), 65535, &port))
-	    || port == 0)
-		return mr_err_set(err, MR_USAGE, "'%.*s' is not a resolver; write IPv4[:port]",
-		    (int)text.n, text.p);
-	r->port = (unsigned)port;
-	return MR_OK;
-}
-
-/* Records of one type, handed out one by one. */
-struct walk {
-	ns_msg msg;
-	int at, type;
-};
-
-/* The next record of the answer section: of any owner, for behind a CNAME it is another's. */
+/* In the question; what a record says is ASCII already. */
 static bool
-next_record(struct walk *w, ns_rr *rr)
+is_ascii_domain(struct mr_str name)
 {
-	while (w->at < ns_msg_count(w->msg, ns_s_an)) {
-		if (ns_parserr(&w->msg, ns_s_an, w->at++, rr))
-			return false;
-		if ((int)ns_rr_type(*rr) == w->type && ns_rr_class(*rr) == ns_c_in)
-			return true;
-	}
-	return false;
-}
-
-/* One question.  MR_OK: records may follow (none is possible: a CNAME to nothing); MR_NOTFOUND: no
- * such name, or *is_name: the name has no such record; MR_TEMP.  `answer` has NS_MAXMSG bytes. */
-static enum mr_status
-ask(struct walk *w, unsigned char *answer, const struct mr_resolver *r, const char *name, int type,
-    bool *is_name)
-{
-	struct __res_state state = { .options = 0 };
-	enum mr_status st = MR_TEMP;
-	int n;
-
-	*is_name = false;
-	*w = (struct walk){ .type = type };
-	if (res_ninit(&state))
-		return MR_TEMP;
-	state.retrans = r->wait_s && r->wait_s < MR_MX_WAIT_S ? r->wait_s : MR_MX_WAIT_S;
-	state.retry = 2;
-	if (r->is_set) {
-		state.nscount = 1;
-		state.nsaddr_list[0] = (struct sockaddr_in){ .sin_family = AF_INET,
-			.sin_port = htons((uint16_t)r->port) };
-		memcpy(&state.nsaddr_list[0].sin_addr, r->ip.b, 4);
-	}
-	n = res_nquery(&state, name, ns_c_in, type, answer, NS_MAXMSG);
-	if (n < 0) {
-		*is_name = state.res_h_errno == NO_DATA;
-		if (*is_name || state.res_h_errno == HOST_NOT_FOUND)
-			st = MR_NOTFOUND;
-	} else if (ns_initparse(answer, n < NS_MAXMSG ? n : NS_MAXMSG, &w->msg) == 0) {
-		*is_name = true;
-		st = MR_OK;
-	}
-	res_nclose(&state);
-	return st;
-}
-
-/* A name as C wants it; false if it is no domain name. */
-static bool
-c_name(char z[MR_DOMAIN_MAX + 1], struct mr_str name)
-{
-	if (name.n == 0 || name.n > MR_DOMAIN_MAX || !mr_domain_is_valid(name))
-		return false;
 	for (size_t i = 0; i < name.n; i++)
 		if ((unsigned char)name.p[i] >= 0x80)
 			return false;
-	memcpy(z, name.p, name.n);
-	z[name.n] = '\0';
-	return true;
+	return mr_domain_is_valid(name);
 }
 
 static enum mr_status
@@ -129,27 +51,18 @@ by_order(const void *a, const void *b)
 
 /* All MX records; *has_null: one of them is "." (RFC 7505: it should be alone). */
 static enum mr_status
-read_records(struct mr_mx *mx, struct mr_arena *arena, struct walk *w, bool *has_null)
+take_records(
+    struct mr_mx *mx, struct mr_arena *arena, const struct mr_dns_answer *a, bool *has_null)
 {
-	ns_rr rr;
-
-	*has_null = false;
-	while (next_record(w, &rr)) {
-		char name[NS_MAXDNAME];
-
-		if (ns_rr_rdlen(rr) < 3
-		    || ns_name_uncompress(ns_msg_base(w->msg), ns_msg_end(w->msg),
-		           ns_rr_rdata(rr) + 2, name, sizeof name)
-		        < 0)
-			return MR_TEMP;
-		if (name[0] == '\0' || strcmp(name, ".") == 0)
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->rec[i].text.n == 0)
 			*has_null = true;
-		else if (add_host(mx, arena, ns_get16(ns_rr_rdata(rr)), mr_str(name)))
+		else if (add_host(mx, arena, a->rec[i].preference, a->rec[i].text))
 			return MR_TEMP;
 	}
 	if (mx->n)
 		qsort(mx->host, mx->n, sizeof *mx->host, by_order);
-	return w->at < ns_msg_count(w->msg, ns_s_an) ? MR_TEMP : MR_OK;
+	return MR_OK;
 }
 
 /* Hosts that are not preferred to us are left out: RFC 5321 5.1. */
@@ -165,14 +78,6 @@ cut_at_own_name(struct mr_mx *mx, struct mr_str own_name)
 		}
 }
 
-/* The enhanced code of a status that is not MR_OK; its reason goes to the caller's error. */
-static void
-fail(struct mr_mx *mx, const char *status)
-{
-	mx->status = status;
-	mx->n = 0;
-}
-
 /* "[192.0.2.1]", "[IPv6:2001:db8::1]": no question. */
 static enum mr_status
 literal(struct mr_mx *mx, struct mr_arena *arena, struct mr_str domain)
@@ -185,102 +90,93 @@ literal(struct mr_mx *mx, struct mr_arena *arena, struct mr_str domain)
 	return add_host(mx, arena, 0, text);
 }
 
-/* MR_OK: hosts, or *has_null, or nothing at all. */
+/* The hosts by DNS, or the domain itself.  MR_NOTFOUND: no such domain; MR_PERM: null MX. */
 static enum mr_status
-find_records(struct mr_mx *mx, struct mr_arena *arena, const struct mr_resolver *r,
-    const char *name, bool *has_null)
+find_hosts(struct mr_mx *mx, struct mr_arena *arena, struct mr_dns *dns, struct mr_str domain,
+    int64_t deadline_ms)
 {
-	unsigned char answer[NS_MAXMSG];
-	bool is_name;
-	struct walk w;
-	enum mr_status st = ask(&w, answer, r, name, ns_t_mx, &is_name);
+	const struct mr_dns_answer *a = mr_dns_get(dns, domain, MR_DNS_MX, deadline_ms);
+	bool has_null = false;
 
-	*has_null = false;
-	if (st == MR_OK)
-		return read_records(mx, arena, &w, has_null);
-	return st == MR_NOTFOUND && is_name ? MR_OK : st;
+	if (a->result == MR_DNS_NXDOMAIN)
+		return MR_NOTFOUND;
+	if (a->result >= MR_DNS_SERVFAIL || take_records(mx, arena, a, &has_null))
+		return MR_TEMP;
+	if (mx->n)
+		return MR_OK;
+	if (has_null)
+		return MR_PERM;
+	mx->is_implicit = true;
+	return add_host(mx, arena, 0, domain);
+}
+
+/* The enhanced code of a status that is not MR_OK; its reason goes to the caller's error. */
+static void
+fail(struct mr_mx *mx, const char *status)
+{
+	mx->status = status;
+	mx->n = 0;
 }
 
 enum mr_status
-mr_mx_find(struct mr_mx *mx, struct mr_arena *arena, const struct mr_resolver *r,
-    struct mr_str domain, struct mr_str own_name, struct mr_err *err)
+mr_mx_find(struct mr_mx *mx, struct mr_arena *arena, struct mr_dns *dns, struct mr_str domain,
+    struct mr_str own_name, int64_t deadline_ms, struct mr_err *err)
 {
-	char name[MR_DOMAIN_MAX + 1];
+	int n = (int)domain.n;
 	enum mr_status st;
-	bool has_null;
 
 	*mx = (struct mr_mx){ .status = "" };
 	if (mr_domain_is_literal(domain))
 		st = literal(mx, arena, domain);
-	else if (!c_name(name, domain)) {
+	else if (is_ascii_domain(domain))
+		st = find_hosts(mx, arena, dns, domain, deadline_ms);
+	else {
 		fail(mx, "5.1.3");
-		return mr_err_set(
-		    err, MR_PERM, "'%.*s' is not a domain name in ASCII", (int)domain.n, domain.p);
-	} else {
-		st = find_records(mx, arena, r, name, &has_null);
-		if (st == MR_OK && mx->n == 0 && has_null) {
-			fail(mx, "5.1.10");
-			return mr_err_set(err, MR_PERM, null_mx, name);
-		}
-		if (st == MR_OK && mx->n == 0) {
-			mx->is_implicit = true;
-			st = add_host(mx, arena, 0, domain);
-		}
+		return mr_err_set(err, MR_PERM, not_ascii, n, domain.p);
 	}
 	if (st == MR_NOTFOUND) {
 		fail(mx, "5.1.2");
-		return mr_err_set(err, MR_PERM, no_such_domain, name);
+		return mr_err_set(err, MR_PERM, no_such_domain, n, domain.p);
+	}
+	if (st == MR_PERM) {
+		fail(mx, "5.1.10");
+		return mr_err_set(err, MR_PERM, null_mx, n, domain.p);
 	}
 	if (st != MR_OK) {
 		fail(mx, "4.4.3");
-		return mr_err_set(err, MR_TEMP, dns_fault, (int)domain.n, domain.p);
+		return mr_err_set(err, MR_TEMP, dns_fault, n, domain.p);
 	}
 	cut_at_own_name(mx, own_name);
 	if (mx->n == 0) {
 		fail(mx, "5.4.6");
-		return mr_err_set(err, MR_PERM, loop, name);
+		return mr_err_set(err, MR_PERM, loop, n, domain.p);
 	}
 	return MR_OK;
 }
 
-/* Adds the addresses of one type. */
-static enum mr_status
-add_addresses(struct mr_ip *ip, size_t *n, const struct mr_resolver *r, const char *name, int type)
-{
-	unsigned char answer[NS_MAXMSG];
-	struct walk w;
-	bool is_name;
-	ns_rr rr;
-	enum mr_status st = ask(&w, answer, r, name, type, &is_name);
-
-	while (st == MR_OK && *n < MR_MX_ADDR_MAX && next_record(&w, &rr)) {
-		size_t len = type == ns_t_aaaa ? 16 : 4;
-
-		if (ns_rr_rdlen(rr) != len)
-			return MR_TEMP;
-		ip[*n] = (struct mr_ip){ .is_v6 = type == ns_t_aaaa };
-		memcpy(ip[(*n)++].b, ns_rr_rdata(rr), len);
-	}
-	return st;
-}
-
 enum mr_status
-mr_mx_addresses(struct mr_ip *ip, size_t *n, const struct mr_resolver *r, struct mr_str host,
-    struct mr_err *err)
+mr_mx_addresses(struct mr_ip *ip, size_t *n, struct mr_dns *dns, struct mr_str host,
+    int64_t deadline_ms, struct mr_err *err)
 {
-	char name[MR_DOMAIN_MAX + 1];
-	enum mr_status v6, v4;
+	static const enum mr_dns_type types[] = { MR_DNS_AAAA, MR_DNS_A };
+	bool is_outage = false;
 
 	*n = 0;
-	if (!c_name(name, host))
+	if (!is_ascii_domain(host))
 		return mr_err_set(err, MR_NOTFOUND, no_address, (int)host.n, host.p);
-	v6 = add_addresses(ip, n, r, name, ns_t_aaaa);
-	v4 = add_addresses(ip, n, r, name, ns_t_a);
+	for (size_t t = 0; t < 2; t++)
+		mr_dns_add(dns, host, types[t]);
+	for (size_t t = 0; t < 2; t++) {
+		const struct mr_dns_answer *a = mr_dns_get(dns, host, types[t], deadline_ms);
+
+		is_outage |= a->result >= MR_DNS_SERVFAIL;
+		for (size_t i = 0; i < a->n && *n < MR_MX_ADDR_MAX; i++)
+			ip[(*n)++] = a->rec[i].ip;
+	}
 	if (*n)
 		return MR_OK;
-	if (v6 == MR_TEMP || v4 == MR_TEMP)
-		return mr_err_set(err, MR_TEMP, dns_fault, (int)host.n, host.p);
-	return mr_err_set(err, MR_NOTFOUND, no_address, (int)host.n, host.p);
+	return is_outage ? mr_err_set(err, MR_TEMP, dns_fault, (int)host.n, host.p)
+	                 : mr_err_set(err, MR_NOTFOUND, no_address, (int)host.n, host.p);
 }
 
 static bool
@@ -297,7 +193,7 @@ enum mr_status
 mr_host_addresses(struct mr_ip *ip, size_t *n, struct mr_str host, struct mr_err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
-	char name[MR_DOMAIN_MAX + 1];
+	char name[MR_DOMAIN_MAX + 1] = "";
 	int e;
 
 	*n = 0;
@@ -305,8 +201,9 @@ mr_host_addresses(struct mr_ip *ip, size_t *n, struct mr_str host, struct mr_err
 		*n = 1;
 		return MR_OK;
 	}
-	if (!c_name(name, host))
+	if (!is_ascii_domain(host))
 		return mr_err_set(err, MR_NOTFOUND, no_address, (int)host.n, host.p);
+	memcpy(name, host.p, host.n);
 	e = getaddrinfo(name, NULL, &hints, &list);
 	if (e == EAI_NONAME || e == EAI_NODATA)
 		return mr_err_set(err, MR_NOTFOUND, no_address, (int)host.n, host.p);

@@ -1,24 +1,10 @@
-/* mx.h - the hosts that take a domain's mail (RFC 5321 section 5.1, RFC 7505), by the machine's
- * resolver through libresolv. */
+/* mx.h - the hosts that take a domain's mail (RFC 5321 section 5.1, RFC 7505). */
 #ifndef MR_DNS_MX_H
 #define MR_DNS_MX_H
 
-#include "base/arena.h"
-#include "base/ip.h"
+#include "dns/dns.h"
 
 #define MR_MX_ADDR_MAX 16u /* addresses of one host; the rest is not tried */
-#define MR_MX_WAIT_S   5   /* for an answer of each server, twice */
-
-/* Where to ask: the servers of resolv.conf, or one other. */
-struct mr_resolver {
-	bool is_set;
-	struct mr_ip ip; /* IPv4 only: libresolv's structure has no room for more */
-	unsigned port;
-	int wait_s; /* for an answer; 0: MR_MX_WAIT_S */
-};
-
-/* "192.0.2.1[:port]", 53 if none.  MR_USAGE with a reason. */
-enum mr_status mr_resolver_parse(struct mr_resolver *r, struct mr_str text, struct mr_err *err);
 
 struct mr_mx_host {
 	uint32_t order; /* preference, then chance among equals */
@@ -34,16 +20,16 @@ struct mr_mx {
 };
 
 /* Finds the hosts of `domain`; if we are one of them (`own_name`), only those that are preferred to
- * us.  MR_OK; MR_PERM: there is no such domain (5.1.2), it takes no mail (null MX, 5.1.10), or we
- * are the best of its hosts and have no route for it (5.4.6); MR_TEMP (4.4.3): any fault of the DNS:
- * never taken for "no such domain". */
-enum mr_status mr_mx_find(struct mr_mx *mx, struct mr_arena *arena, const struct mr_resolver *r,
-    struct mr_str domain, struct mr_str own_name, struct mr_err *err);
+ * us.  `deadline_ms`: as of mr_dns_get.  MR_OK; MR_PERM: there is no such domain (5.1.2), it takes no
+ * mail (null MX, 5.1.10), or we are the best of its hosts and have no route for it (5.4.6); MR_TEMP
+ * (4.4.3): any fault of the DNS: never taken for "no such domain". */
+enum mr_status mr_mx_find(struct mr_mx *mx, struct mr_arena *arena, struct mr_dns *dns,
+    struct mr_str domain, struct mr_str own_name, int64_t deadline_ms, struct mr_err *err);
 
 /* Addresses, at most MR_MX_ADDR_MAX, IPv6 first, of a host that an MX record named: a whole domain
  * name, asked of the DNS alone, without search list.  MR_NOTFOUND: it has none; MR_TEMP. */
-enum mr_status mr_mx_addresses(struct mr_ip *ip, size_t *n, const struct mr_resolver *r,
-    struct mr_str host, struct mr_err *err);
+enum mr_status mr_mx_addresses(struct mr_ip *ip, size_t *n, struct mr_dns *dns, struct mr_str host,
+    int64_t deadline_ms, struct mr_err *err);
 
 /* The same for a name that an administrator wrote, or an address: /etc/hosts counts, too. */
 enum mr_status

@@ -1,5 +1,6 @@
 #include "smtp/relay.h"
 
+#include "base/clock.h"
 #include "table/routes.h"
 
 #include <string.h>
@@ -65,36 +66,67 @@ try_addresses(struct trip *t, struct mr_str name, const struct mr_ip *ip, size_t
 		try_address(t, name, &ip[i], port);
 }
 
+/* A long-lived worker sees a new resolv.conf. */
+static enum mr_status
+open_dns(struct mr_dns **dns, const struct mr_relay *relay, struct mr_err *err)
+{
+	struct mr_dns_conf conf = relay->resolver;
+	enum mr_status st = MR_OK;
+
+	if (conf.server_n == 0 && !conf.fixture)
+		st = mr_dns_conf_read(&conf, MR_DNS_RESOLV_CONF, err);
+	return st ? st : mr_dns_open(dns, &conf, err);
+}
+
+static int64_t
+dns_deadline_ms(const struct mr_relay *relay)
+{
+	int wait_s = relay->smtp.wait_max_s;
+
+	if (wait_s == 0 || wait_s > MR_RELAY_DNS_S)
+		wait_s = MR_RELAY_DNS_S;
+	return mr_clock_mono_ms() + (int64_t)wait_s * 1000;
+}
+
+static void
+try_mx_host(struct trip *t, struct mr_dns *dns, const struct mr_mx *mx, struct mr_str name)
+{
+	struct mr_ip ip[MR_MX_ADDR_MAX];
+	struct mr_err err;
+	enum mr_status st;
+	size_t n;
+
+	st = mx->is_literal ? mr_host_addresses(ip, &n, name, &err)
+	                    : mr_mx_addresses(ip, &n, dns, name, dns_deadline_ms(t->relay), &err);
+	if (st == MR_NOTFOUND)
+		note_words(t, MR_FAILED, mx->is_implicit ? "5.1.2" : "5.4.4", err.text);
+	else if (st)
+		note_words(t, MR_DEFERRED, "4.4.3", err.text);
+	else
+		try_addresses(t, name, ip, n, t->relay->mx_port);
+}
+
 static void
 try_mx(struct trip *t, struct mr_str domain)
 {
 	const struct mr_relay *relay = t->relay;
+	struct mr_dns *dns = NULL;
 	struct mr_err err;
 	struct mr_mx mx;
 
-	if (mr_mx_find(&mx, t->arena, &relay->resolver, domain, relay->smtp.own_name, &err)) {
+	if (open_dns(&dns, relay, &err))
+		note_words(t, MR_DEFERRED, "4.3.5", err.text);
+	else if (mr_mx_find(&mx, t->arena, dns, domain, relay->smtp.own_name,
+	             dns_deadline_ms(relay), &err)) {
 		bool for_good = mx.status[0] == '5';
 
 		note_words(t, for_good ? MR_FAILED : MR_DEFERRED, mx.status, err.text);
 		if (for_good)
 			t->was_there = true; /* an answer, and about this domain only */
-		return;
-	}
-	for (size_t i = 0; i < mx.n && !t->is_over; i++) {
-		struct mr_ip ip[MR_MX_ADDR_MAX];
-		enum mr_status st;
-		size_t n;
-
-		st = mx.is_literal
-		    ? mr_host_addresses(ip, &n, mx.host[i].name, &err)
-		    : mr_mx_addresses(ip, &n, &relay->resolver, mx.host[i].name, &err);
-		if (st == MR_NOTFOUND)
-			note_words(t, MR_FAILED, mx.is_implicit ? "5.1.2" : "5.4.4", err.text);
-		else if (st)
-			note_words(t, MR_DEFERRED, "4.4.3", err.text);
-		else
-			try_addresses(t, mx.host[i].name, ip, n, relay->mx_port);
-	}
+	} else
+		for (size_t i = 0; i < mx.n && !t->is_over; i++)
+			try_mx_host(t, dns, &mx, mx.host[i].name);
+	mr_dns_close(dns);
 }
 
 /* A host that the administrator named: what is wrong with it is a fault of ours, so temporary. */

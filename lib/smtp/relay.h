@@ -8,11 +8,12 @@
 
 #define MR_RELAY_TRY_MAX 10u   /* addresses tried for one job */
 #define MR_RELAY_PORT    25u   /* of hosts found by MX */
+#define MR_RELAY_DNS_S   10    /* for one look-up, over all servers and attempts */
 #define MR_RELAY_HOP_MAX 4096u /* bytes of a next hop for which a connection is kept */
 
 struct mr_relay {
 	/* the caller's */
-	struct mr_resolver resolver;
+	struct mr_dns_conf resolver; /* asks nobody: resolv.conf, read for each job */
 	unsigned mx_port;
 	/* the relay's */
 	struct mr_smtp smtp;

@@ -15,8 +15,6 @@ RANK = {'base': 0, 'mail': 1, 'dns': 2, 'table': 2, 'store': 2, 'ui': 2, 'check'
 THIRD_PARTY = {
     'cdb.h': ['table/table_cdb.c'],
     'zlib.h': ['base/crc.c'],
-    'resolv.h': ['dns/mx.c'],
-    'arpa/nameser.h': ['dns/mx.c'],
     'openssl/': ['smtp/tls.c', 'base/crypto.c'],
     'ldns/': ['dns/dns_wire.c'],
     'libpsl.h': ['dns/orgdomain.c'],
