@@ -239,6 +239,15 @@ trace_term(const struct mr_spf_walk *w, struct mr_str domain, const struct mr_sp
 		                             : w->problem });
 }
 
+/* True if a walk that lacks an answer should not go on.  Where more terms are to come than the limit
+ * allows they are asked one by one: such records cost no more lookups than in order, but for those
+ * asked before that was known. */
+static bool
+is_far_enough(const struct mr_spf_walk *w)
+{
+	return w->is_pending && w->terms_n + w->ahead_n > MR_SPF_TERM_MAX;
+}
+
 /* Evaluates the terms in order (4.6.2). */
 static enum mr_spf_result
 evaluate(struct mr_spf_walk *w, const struct mr_spf_record *record, struct mr_str domain)
@@ -261,10 +270,9 @@ evaluate(struct mr_spf_walk *w, const struct mr_spf_record *record, struct mr_st
 			    ? match_networks(w, &t, &rest)
 			    : match_one(w, &t, domain);
 		trace_term(w, domain, &t, m);
-		/* Whoever publishes more terms than the limit gets them asked one by one, so that they
-		 * cost no more lookups than in order, but for the ten asked before that was known. */
-		w->is_stopped |= w->is_pending && w->terms_n + w->ahead_n > MR_SPF_TERM_MAX;
-		if (m == MR_SPF_NO && !w->is_stopped)
+		if (is_far_enough(w))
+			return MR_SPF_NEUTRAL;
+		if (m == MR_SPF_NO)
 			continue;
 		w->ahead_n -= record->counted_n - counted_n;
 		w->exp = record->exp;
@@ -305,7 +313,7 @@ check_host(struct mr_spf_walk *w, struct mr_str domain, struct mr_str text)
 		return MR_SPF_PERMERROR;
 	}
 	w->ahead_n += record.counted_n;
-	return evaluate(w, &record, domain);
+	return is_far_enough(w) ? MR_SPF_NEUTRAL : evaluate(w, &record, domain);
 }
 
 /* ---- explanations (section 6.2) --------------------------------------------------------------- */

@@ -17,7 +17,6 @@ struct mr_spf_walk {
 	unsigned terms_n, voids_n;     /* so far */
 	unsigned ahead_n;              /* counted terms that follow in the records being read */
 	bool is_pending;               /* an answer is missing: the result does not count */
-	bool is_stopped;               /* and nothing is to be gained by going on */
 	enum mr_status fault;          /* of ours, ... */
 	struct mr_err *err;            /* ... with its reason */
 	enum mr_spf_result end;        /* after MR_SPF_END */
