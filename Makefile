@@ -12,8 +12,10 @@ PREFIX ?= /usr/local
 B      ?= build
 
 # The one list of Debian packages: to build, and to test.
-PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev
+PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev \
+	libspf2-dev libidn2-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
+	python3-yaml python3-spf \
 	publicsuffix nsd unbound rbldnsd iproute2 swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc
@@ -26,7 +28,7 @@ OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MM
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns \
-	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl
+	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl -lspf2 -lidn2
 comma    = ,
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)

@@ -1,3 +1,4 @@
+#include "base/host.h"
 #include "base/io.h"
 #include "base/ip.h"
 #include "base/opt.h"
@@ -9,6 +10,7 @@
 #define FILTER_MEMORY_MAX (64u << 20) /* what a filter's options and state may take of its arena */
 #define RECORD_MEMORY_MAX (16u << 20) /* what one record and its answer may take */
 #define OPTS_MAX          256u        /* own options of one command line */
+#define RESOLV_CONF       "/etc/resolv.conf"
 
 /* ---- options ------------------------------------------------------------------------------------ */
 
@@ -53,6 +55,14 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 		return MR_OK;
 	case 'T':
 		return mr_opt_num(letter, arg, 1, 3600, &conf->time_s, err);
+	case 'D':
+		run->has_resolver = true;
+		return mr_dns_conf_parse(&run->resolver, arg, err);
+	case 'N':
+		conf->our_name = mr_str(arg);
+		return mr_str_is_line(conf->our_name) && conf->our_name.n
+		    ? MR_OK
+		    : mr_err_set(err, MR_USAGE, "-N: not a name");
 	default:
 		run->is_by_hand = true;
 		return mr_filter_by_hand(&run->by_hand, letter, arg, err);
@@ -62,8 +72,9 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 static enum mr_status
 read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_err *err)
 {
-	struct mr_str letters =
-	    mr_arena_fmt(&run->arena, "%s%s", MR_FILTER_LETTERS, run->filter->letters);
+	const char *shared =
+	    run->filter->ask ? MR_FILTER_LETTERS MR_FILTER_DNS_LETTERS : MR_FILTER_LETTERS;
+	struct mr_str letters = mr_arena_fmt(&run->arena, "%s%s", shared, run->filter->letters);
 	struct mr_filter_opt *own = mr_arena_alloc(&run->arena, OPTS_MAX * sizeof *own);
 	struct mr_opt o = { .argc = argc, .argv = argv, .letters = letters.p };
 	enum mr_status st = MR_OK;
@@ -72,7 +83,7 @@ read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_e
 	if (!letters.p || !own)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	while (st == MR_OK && (c = mr_opt_next(&o, err)) > 0) {
-		if (strchr(MR_FILTER_LETTERS, c))
+		if (strchr(shared, c))
 			st = take_option(run, (char)c, o.arg, err);
 		else if (run->conf.opt_n == OPTS_MAX)
 			st = mr_err_set(err, MR_USAGE, "more than %u options", OPTS_MAX);
@@ -87,6 +98,25 @@ read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_e
 	return MR_OK;
 }
 
+/* What a filter that asks the DNS needs and was not told by options. */
+static enum mr_status
+read_host(struct mr_filter_run *run, struct mr_err *err)
+{
+	struct mr_host host;
+	enum mr_status st;
+
+	if (!run->filter->ask)
+		return MR_OK;
+	if (!run->has_resolver && (st = mr_dns_conf_read(&run->resolver, RESOLV_CONF, err)))
+		return st;
+	if (run->conf.our_name.p)
+		return MR_OK;
+	if ((st = mr_host_read(&host, err)))
+		return st;
+	run->conf.our_name = mr_arena_dup(&run->arena, mr_str(host.name));
+	return run->conf.our_name.p ? MR_OK : mr_err_set(err, MR_TEMP, "out of memory");
+}
+
 enum mr_status
 mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
     char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err)
@@ -97,7 +127,8 @@ mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int ar
 	mr_arena_init(&run->arena, FILTER_MEMORY_MAX);
 	mr_env_init(&run->by_hand, &run->arena);
 	run->conf = (struct mr_filter_conf){ .log = log, .watch = watch, .arena = &run->arena };
-	if ((st = read_options(run, argc, argv, err)) == MR_OK)
+	if ((st = read_options(run, argc, argv, err)) == MR_OK
+	    && (st = read_host(run, err)) == MR_OK)
 		st = filter->open(&run->state, &run->conf, err);
 	if (st)
 		mr_arena_free(&run->arena);
@@ -109,25 +140,55 @@ mr_filter_close(struct mr_filter_run *run)
 {
 	if (run->filter->close)
 		run->filter->close(run->state);
+	mr_dns_close(run->dns);
 	mr_arena_free(&run->arena);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------- */
+
+/* What happens at first use. */
+static enum mr_status
+begin(struct mr_filter_run *run, struct mr_err *err)
+{
+	const struct mr_filter *f = run->filter;
+	enum mr_status st;
+
+	if (run->has_begun)
+		return MR_OK;
+	if (f->ask && !run->conf.dns) {
+		if ((st = mr_dns_open(&run->dns, &run->resolver, err)))
+			return st;
+		run->conf.dns = run->dns;
+	}
+	if (f->begin && (st = f->begin(run->state, err)))
+		return st;
+	run->has_begun = true;
+	return MR_OK;
+}
+
+void
+mr_filter_look_ahead(struct mr_filter_run *run, const struct mr_env *env, struct mr_dns *dns)
+{
+	struct mr_err err;
+
+	if (!run->filter->ask)
+		return;
+	if (!run->has_resolver)
+		run->conf.dns = dns;
+	if (begin(run, &err) == MR_OK)
+		run->filter->ask(run->state, env, &err);
+}
 
 void
 mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer)
 {
 	const struct mr_filter *f = run->filter;
 	struct mr_arena *arena = answer->arena;
-	enum mr_status st = MR_OK;
 	struct mr_err why;
+	enum mr_status st = begin(run, &why);
 
-	if (!run->has_begun && f->begin)
-		st = f->begin(run->state, &why);
-	if (st == MR_OK) {
-		run->has_begun = true;
+	if (st == MR_OK)
 		st = f->envelope(run->state, env, answer, &why);
-	}
 	if (st == MR_OK)
 		return;
 	MR_LOG(run->conf.log, MR_LOG_FAULT, "filter", { "filter", mr_str(f->name) },
@@ -142,13 +203,15 @@ mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_ans
 static int
 usage(const struct mr_filter *f, const char *why)
 {
+	const char *dns = f->ask ? "[-D host:port] [-N name] " : "";
 	struct mr_buf b;
 
 	mr_buf_init(&b, MR_LOG_LINE_MAX);
 	mr_buf_addf(&b,
-	    "%s: %s\n%s - %s\nusage: %s [-lnv] [-e open|defer] [-T seconds] %s < record\n"
-	    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s\n",
-	    f->name, why, f->name, f->purpose, f->name, f->synopsis, f->name, f->synopsis);
+	    "%s: %s\n%s - %s\nusage: %s [-lnv] [-e open|defer] [-T seconds] %s%s < record\n"
+	    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s%s\n",
+	    f->name, why, f->name, f->purpose, f->name, dns, f->synopsis, f->name, dns,
+	    f->synopsis);
 	mr_io_write(2, mr_buf_str(&b), NULL);
 	mr_buf_free(&b);
 	return MR_DEFER;
@@ -158,6 +221,10 @@ usage(const struct mr_filter *f, const char *why)
 static void
 write_for_people(const struct mr_answer *a, struct mr_buf *out)
 {
+	if (a->report.p) {
+		mr_buf_add(out, a->report);
+		return;
+	}
 	mr_buf_adds(out,
 	    a->verdict == MR_REFUSE       ? "refuse"
 	        : a->verdict == MR_DEFER  ? "try later"
@@ -175,16 +242,22 @@ write_for_people(const struct mr_answer *a, struct mr_buf *out)
 	mr_buf_adds(out, "\n");
 }
 
-/* Asks about one record and writes the answer in the form that the options want. */
+/* Asks about one record and writes the answer in the form that the options want.  `is_again`: it is
+ * of the same message as the one before. */
 static enum mr_status
-answer_one(struct mr_filter_run *run, const struct mr_env *env, int *code, struct mr_err *err)
+answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, int *code,
+    struct mr_err *err)
 {
 	struct mr_answer answer;
 	struct mr_buf out;
 	enum mr_status st;
 
 	mr_answer_init(&answer, env->arena);
+	if (run->dns && !is_again)
+		mr_dns_forget(run->dns);
 	mr_filter_ask(run, env, &answer);
+	if (is_again) /* Postfix would put them in front once more */
+		answer.headers = (struct mr_str){ NULL, 0 };
 	*code = run->is_report ? 0 : (int)answer.verdict;
 	mr_buf_init(&out, 2 * MR_ANSWER_MAX);
 	if (run->is_loop) {
@@ -201,14 +274,28 @@ answer_one(struct mr_filter_run *run, const struct mr_env *env, int *code, struc
 	return st;
 }
 
+/* True if `env` is of the message whose instance is in `last`; then `last` is that of `env`. */
+static bool
+is_same_message(struct mr_buf *last, const struct mr_env *env)
+{
+	struct mr_str instance = mr_env_get(env, "instance");
+	bool is_same = instance.n && mr_str_eq(mr_buf_str(last), instance);
+
+	mr_buf_clear(last);
+	mr_buf_add(last, instance);
+	return is_same;
+}
+
 /* Answers what comes in on descriptor 0: one record, or all with -l. */
 static enum mr_status
 answer_stdin(struct mr_filter_run *run, int *code, struct mr_err *err)
 {
 	struct mr_arena arena;
 	struct mr_reader in;
+	struct mr_buf last;
 	enum mr_status st;
 
+	mr_buf_init(&last, MR_ENV_LINE_MAX);
 	if ((st = mr_reader_init(&in, 0, MR_ENV_LINE_MAX + 2, err)))
 		return st;
 	do {
@@ -220,10 +307,11 @@ answer_stdin(struct mr_filter_run *run, int *code, struct mr_err *err)
 		if (st == MR_NOTFOUND && !run->is_loop)
 			st = mr_err_set(err, MR_PERM, "no record on standard input");
 		if (st == MR_OK)
-			st = answer_one(run, &env, code, err);
+			st = answer_one(run, &env, is_same_message(&last, &env), code, err);
 		mr_arena_free(&arena);
 	} while (st == MR_OK && run->is_loop);
 	mr_reader_free(&in);
+	mr_buf_free(&last);
 	if (run->is_loop)
 		*code = 0;
 	return st == MR_NOTFOUND ? MR_OK : st;
@@ -247,8 +335,9 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 	if (st == MR_OK) {
 		log.is_verbose = run.conf.is_verbose;
 		mr_sandbox_enter(nothing, &log);
-		st = run.is_by_hand && !run.is_loop ? answer_one(&run, &run.by_hand, &code, &err)
-		                                    : answer_stdin(&run, &code, &err);
+		st = run.is_by_hand && !run.is_loop
+		    ? answer_one(&run, &run.by_hand, false, &code, &err)
+		    : answer_stdin(&run, &code, &err);
 		mr_filter_close(&run);
 	}
 	if (st)

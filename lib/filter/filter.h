@@ -4,11 +4,14 @@
 
 #include "base/log.h"
 #include "base/watch.h"
+#include "dns/dns.h"
 #include "mail/answer.h"
 
-/* Letters that mean the same in every filter; a filter never declares them, nor -D -S -N -E -H, which
- * are kept for the filters that will need them (DESIGN.md section 2). */
-#define MR_FILTER_LETTERS "lne:T:vi:h:f:r:"
+/* Letters that mean the same in every filter; a filter never declares them, nor -S -E -H, which are
+ * kept for the filters that will need them (DESIGN.md section 2).  Those behind are for filters that
+ * ask the DNS. */
+#define MR_FILTER_LETTERS     "lne:T:vi:h:f:r:"
+#define MR_FILTER_DNS_LETTERS "D:N:"
 
 struct mr_filter_opt {
 	char letter;
@@ -27,6 +30,10 @@ struct mr_filter_conf {
 	size_t opt_n;
 	char *const *operand;
 	size_t operand_n;
+
+	/* For a filter with `ask` only.  The conf itself lives as long as the filter's state, too. */
+	struct mr_dns *dns;     /* from the first begin, ask or envelope on */
+	struct mr_str our_name; /* -N, or the host's name as the system says it */
 };
 
 /* All functions but open and one of the work functions may be NULL. */
@@ -42,6 +49,10 @@ struct mr_filter {
 	/* After the fork, at first use: store, sockets. */
 	enum mr_status (*begin)(void *state, struct mr_err *err);
 
+	/* Adds the questions that `envelope` will need, as far as the answers that are there tell, to the
+	 * batch of conf->dns; called again after each run until it adds none.  Never waits. */
+	enum mr_status (*ask)(void *state, const struct mr_env *env, struct mr_err *err);
+
 	/* One record in, one answer out (initialised by the caller).  A status other than MR_OK is a
 	 * fault of ours: MR_DEFER, or what -e says. */
 	enum mr_status (*envelope)(
@@ -52,6 +63,7 @@ struct mr_filter {
 
 /* The filters, each in its own file. */
 extern const struct mr_filter mr_filter_access;
+extern const struct mr_filter mr_filter_spf;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
 extern const struct mr_filter *const mr_filters[];
@@ -64,15 +76,23 @@ struct mr_filter_run {
 	struct mr_filter_conf conf;
 	void *state;
 	bool has_begun;
-	bool is_loop, is_report; /* -l, -n */
-	bool is_by_hand;         /* -i, -h, -f or -r was given: ... */
-	struct mr_env by_hand;   /* ... as this record */
+	struct mr_dns_conf resolver; /* -D, or resolv.conf(5) */
+	bool has_resolver;           /* -D was given */
+	struct mr_dns *dns;          /* our own, if nobody gave us one */
+	bool is_loop, is_report;     /* -l, -n */
+	bool is_by_hand;             /* -i, -h, -f or -r was given: ... */
+	struct mr_env by_hand;       /* ... as this record */
 };
 
 /* Reads argv (argv[0] is the command's word) and opens the filter.  MR_USAGE with a reason. */
 enum mr_status mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
     char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err);
 void mr_filter_close(struct mr_filter_run *run);
+
+/* For a runner of several filters, after the fork: the filter shares `dns`, unless it has -D, and adds
+ * what it will need for `env` to its batch.  Run the batch and call again until none is added; then
+ * mr_filter_ask.  Does nothing for filters that ask no DNS; a fault comes out in mr_filter_ask. */
+void mr_filter_look_ahead(struct mr_filter_run *run, const struct mr_env *env, struct mr_dns *dns);
 
 /* Asks it: always gives an answer; a fault of ours is logged and becomes MR_DEFER 4.3.0, or MR_DUNNO
  * with -e open. */

@@ -26,6 +26,8 @@ struct mr_answer {
 	struct mr_attrs attrs; /* join the record */
 	struct mr_str headers; /* whole header fields with LF or CRLF; p may be NULL */
 	struct mr_str note; /* for people, not part of the text form: what decided; p may be NULL */
+	struct mr_str
+	    report; /* for people: whole lines, instead of verdict and note; p may be NULL */
 };
 
 void mr_answer_init(struct mr_answer *a, struct mr_arena *arena);

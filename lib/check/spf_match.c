@@ -1,0 +1,143 @@
+#include "check/spf_match.h"
+
+#include "base/buf.h"
+
+#include <netinet/in.h>
+#include <spf2/spf.h>
+#include <spf2/spf_dns_null.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* libspf2's compiler overflows its stack on some records (CVE-2023-42118), drops terms past 511
+ * octets of its compiled form without a word, and reads "/0" as all bits.  So it is handed nothing
+ * but records written here, of networks and at most this many of them. */
+#define TERMS_MAX  16u
+#define RECORD_MAX (TERMS_MAX * (MR_NET_TEXT_MAX + 5) + 16)
+
+struct mr_spf_matcher {
+	SPF_server_t *server;
+};
+
+enum mr_status
+mr_spf_matcher_open(struct mr_spf_matcher **matcher, struct mr_err *err)
+{
+	struct mr_spf_matcher *m = calloc(1, sizeof *m);
+	SPF_dns_server_t *none = m ? SPF_dns_null_new(NULL, NULL, 0) : NULL;
+
+	if (none && !(m->server = SPF_server_new_dns(none, 0)))
+		SPF_dns_free(none);
+	if (!m || !m->server) {
+		free(m);
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	}
+	/* The server does not own a resolver that it was given, unless told so. */
+	m->server->destroy_resolver = 1;
+	*matcher = m;
+	return MR_OK;
+}
+
+void
+mr_spf_matcher_close(struct mr_spf_matcher *matcher)
+{
+	if (!matcher)
+		return;
+	SPF_server_free(matcher->server);
+	free(matcher);
+}
+
+/* Evaluates one record of ours.  It is interpreted as it is: a query would let every client on
+ * loopback pass. */
+static enum mr_status
+evaluate(SPF_request_t *request, const char *record, bool *matches, struct mr_err *err)
+{
+	static const char domain[] = "x.invalid";
+	SPF_response_t *response = SPF_response_new(request);
+	SPF_record_t *compiled = NULL;
+	SPF_errcode_t code = SPF_E_NO_MEMORY;
+
+	if (response)
+		code = SPF_record_compile(request->spf_server, response, &compiled, record);
+	if (!code) {
+		response->spf_record_exp = compiled;
+		request->cur_dom = domain;
+		code = SPF_record_interpret(compiled, request, response, 0);
+		*matches = SPF_response_result(response) == SPF_RESULT_PASS;
+	}
+	if (compiled)
+		SPF_record_free(compiled);
+	if (response)
+		SPF_response_free(response);
+	return code ? mr_err_set(err, MR_TEMP, "libspf2: %s", SPF_strerror(code)) : MR_OK;
+}
+
+/* True if any of at most TERMS_MAX networks holds the client. */
+static enum mr_status
+match_any(SPF_request_t *request, bool is_v6, const struct mr_net *net, size_t n, bool *matches,
+    struct mr_err *err)
+{
+	char storage[MR_NET_TEXT_MAX];
+	enum mr_status st = MR_OK;
+	struct mr_buf record;
+	size_t terms_n = 0;
+
+	*matches = false;
+	mr_buf_init(&record, RECORD_MAX);
+	mr_buf_adds(&record, "v=spf1");
+	for (size_t i = 0; i < n; i++) {
+		struct mr_str text;
+
+		if (net[i].ip.is_v6 != is_v6)
+			continue;
+		terms_n++;
+		*matches |= net[i].bits == 0;
+		text = mr_net_text(storage, &net[i]);
+		mr_buf_addf(&record, " ip%c:%.*s", is_v6 ? '6' : '4', (int)text.n, text.p);
+	}
+	mr_buf_adds(&record, " ?all");
+	mr_buf_addc(&record, '\0');
+	if (record.is_full)
+		st = mr_err_set(err, MR_TEMP, "out of memory");
+	else if (terms_n && !*matches)
+		st = evaluate(request, record.p, matches, err);
+	mr_buf_free(&record);
+	return st;
+}
+
+enum mr_status
+mr_spf_match(struct mr_spf_matcher *matcher, const struct mr_ip *client, const struct mr_net *net,
+    size_t n, size_t *at, struct mr_err *err)
+{
+	SPF_request_t *request = SPF_request_new(matcher->server);
+	enum mr_status st = MR_OK;
+	bool matches = false;
+	struct in6_addr v6;
+	struct in_addr v4;
+	size_t i = 0;
+
+	memcpy(&v6, client->b, sizeof v6);
+	memcpy(&v4, client->b, sizeof v4);
+	if (!request
+	    || (client->is_v6 ? SPF_request_set_ipv6(request, v6)
+	                      : SPF_request_set_ipv4(request, v4))) {
+		st = mr_err_set(err, MR_TEMP, "out of memory");
+		goto out;
+	}
+	while (i < n && !matches) {
+		size_t many = n - i < TERMS_MAX ? n - i : TERMS_MAX;
+
+		st = match_any(request, client->is_v6, net + i, many, &matches, err);
+		if (st)
+			goto out;
+		if (!matches)
+			i += many;
+	}
+	/* One of these; which of them? */
+	for (matches = false; i < n && !matches; i += !matches)
+		if ((st = match_any(request, client->is_v6, net + i, 1, &matches, err)))
+			goto out;
+	*at = i;
+out:
+	if (request)
+		SPF_request_free(request);
+	return st ? st : matches ? MR_OK : MR_NOTFOUND;
+}

@@ -1,0 +1,33 @@
+#include "mail/idn.h"
+
+#include "mail/addr.h"
+
+#include <idn2.h>
+#include <string.h>
+
+enum mr_status
+mr_domain_to_ascii(
+    struct mr_str *out, struct mr_arena *arena, struct mr_str domain, struct mr_err *err)
+{
+	char z[MR_DOMAIN_MAX + 1], *ascii = NULL;
+	size_t i = 0;
+	int code;
+
+	*out = domain;
+	while (i < domain.n && (unsigned char)domain.p[i] < 0x80)
+		i++;
+	if (i == domain.n)
+		return MR_OK;
+	if (domain.n > MR_DOMAIN_MAX || memchr(domain.p, '\0', domain.n))
+		return mr_err_set(err, MR_PERM, "no domain name");
+	memcpy(z, domain.p, domain.n);
+	z[domain.n] = '\0';
+	code = idn2_to_ascii_8z(z, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (code == IDN2_MALLOC)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	if (code != IDN2_OK)
+		return mr_err_set(err, MR_PERM, "no domain name: %s", idn2_strerror(code));
+	*out = mr_arena_dup(arena, mr_str(ascii));
+	idn2_free(ascii);
+	return out->p ? MR_OK : mr_err_set(err, MR_TEMP, "out of memory");
+}
