@@ -12,9 +12,10 @@ PREFIX ?= /usr/local
 B      ?= build
 
 # The one list of Debian packages: to build, and to test.
-PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev
+PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev liblmdb-dev libhiredis-dev \
+	libssl-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
-	swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
+	swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools redis-server
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -25,7 +26,8 @@ CFLAGS  ?= -O2 -g
 OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz $(if $(STATIC),-Wl$(comma)-Bdynamic) -lresolv
+LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -llmdb -lhiredis -lcrypto \
+	$(if $(STATIC),-Wl$(comma)-Bdynamic) -lresolv
 comma    = ,
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)
