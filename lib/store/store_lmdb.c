@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,7 +34,8 @@ struct lmdb {
 static bool
 is_damage(int rc)
 {
-	return rc < 0 && rc != MDB_MAP_FULL && rc != MDB_MAP_RESIZED && rc != MDB_READERS_FULL;
+	return (rc < 0 || rc == EINVAL) && rc != MDB_MAP_FULL && rc != MDB_MAP_RESIZED
+	    && rc != MDB_READERS_FULL;
 }
 
 static enum mr_status
@@ -110,29 +112,19 @@ commit(struct lmdb *l, struct mr_err *err)
 	return rc ? fault(l, rc, "commit", err) : MR_OK;
 }
 
-static int
-open_databases(struct lmdb *l, unsigned flags)
-{
-	int rc = mdb_dbi_open(l->txn, "entries.1", flags, &l->entries);
-
-	return rc ? rc : mdb_dbi_open(l->txn, "expiry.1", flags | MDB_DUPSORT, &l->expiry);
-}
-
 /* A folder that is new gets its databases; in any other no lock is waited for. */
 static enum mr_status
 find_databases(struct lmdb *l, struct mr_err *err)
 {
-	enum mr_status st = begin(l, MDB_RDONLY, err);
-	int rc;
+	int rc = MDB_NOTFOUND;
+	enum mr_status st;
 
-	if (st)
-		return st;
-	rc = open_databases(l, 0);
-	if (rc == MDB_NOTFOUND) {
+	for (unsigned i = 0, flags = 0; rc == MDB_NOTFOUND && i < 2; i++, flags = MDB_CREATE) {
 		end(l);
-		if ((st = begin(l, 0, err)))
+		if ((st = begin(l, flags ? 0 : MDB_RDONLY, err)))
 			return st;
-		rc = open_databases(l, MDB_CREATE);
+		if ((rc = mdb_dbi_open(l->txn, "entries.1", flags, &l->entries)) == 0)
+			rc = mdb_dbi_open(l->txn, "expiry.1", flags | MDB_DUPSORT, &l->expiry);
 	}
 	return rc ? fault(l, rc, "open", err) : commit(l, err);
 }
@@ -601,10 +593,18 @@ lmdb_verify(const struct mr_store_where *where, uint64_t *entry_n, struct mr_err
 {
 	struct lmdb l = { .env = NULL };
 	enum mr_status st = open_at(&l, where, err);
+	size_t map = where->map_max;
+	void *p;
 
 	if (st == MR_OK)
 		st = walk_all(&l, entry_n, err);
+	end(&l);
 	mdb_env_close(l.env);
+	/* A header that asks for all memory looks like a machine that has none. */
+	if (l.rc == ENOMEM
+	    && (p = mmap(NULL, map, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED
+	    && munmap(p, map) == 0)
+		l.rc = MDB_INVALID;
 	return st && is_damage(l.rc) ? MR_PERM : st;
 }
 
