@@ -133,8 +133,9 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load
+bench: all $(B)/bench/load $(B)/bench/store
 	MR_BUILD=$(abspath $(B)) test/bench/run
+	MR_BUILD=$(abspath $(B)) test/bench/store-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -83,7 +83,7 @@ mr_store_line_read(struct mr_store_entry *entry, struct mr_buf *bytes, struct mr
 		return st;
 	entry->left_s = (int64_t)expires_s - now_s;
 	entry->key = (struct mr_str){ bytes->p, key_n };
-	entry->value = (struct mr_str){ bytes->p + key_n, bytes->n - key_n };
+	entry->value = mr_str_from(mr_buf_str(bytes), key_n);
 	if (!key_n || key_n > MR_STORE_KEY_MAX || entry->value.n > MR_STORE_VALUE_MAX
 	    || entry->left_s > MR_STORE_TTL_MAX_S)
 		return mr_err_set(err, MR_PERM,
