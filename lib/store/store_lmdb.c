@@ -89,11 +89,17 @@ end(struct lmdb *l)
 	l->txn = NULL;
 }
 
+static enum mr_status open_env(struct lmdb *l, struct mr_err *err);
+
 static enum mr_status
 begin(struct lmdb *l, unsigned flags, struct mr_err *err)
 {
-	int dead, rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
+	enum mr_status st;
+	int dead, rc;
 
+	if (!l->env && (st = open_env(l, err)))
+		return st;
+	rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
 	if (rc == MDB_MAP_RESIZED && (rc = mdb_env_set_mapsize(l->env, 0)) == 0)
 		rc = mdb_txn_begin(l->env, NULL, flags, &l->txn);
 	if (rc == MDB_READERS_FULL && (rc = mdb_reader_check(l->env, &dead)) == 0)
@@ -132,29 +138,18 @@ find_databases(struct lmdb *l, struct mr_err *err)
 /* ---- open, close ------------------------------------------------------------------------------- */
 
 static void
-lmdb_close(void *state)
+close_env(struct lmdb *l)
 {
-	struct lmdb *l = state;
-
 	end(l);
 	mdb_env_close(l->env);
-	free(l);
+	l->env = NULL;
 }
 
-static enum mr_status
-open_env(struct lmdb *l, struct mr_err *err)
+static void
+lmdb_close(void *state)
 {
-	size_t map = l->where->map_max < MR_STORE_MAP_MIN ? l->where->map_max : MR_STORE_MAP_MIN;
-	int dead, rc = mdb_env_create(&l->env);
-
-	if (rc || (rc = mdb_env_set_mapsize(l->env, map)) || (rc = mdb_env_set_maxdbs(l->env, 2))
-	    || (rc = mdb_env_set_maxreaders(l->env, MR_STORE_READERS_MAX))
-	    || (rc = mdb_env_open(l->env, l->where->dir, MDB_NOMETASYNC | MDB_NOTLS, 0600))
-	    || (rc = mdb_reader_check(l->env, &dead)))
-		return fault(l, rc, "open", err);
-	if (mdb_env_get_maxkeysize(l->env) < (int)MR_STORE_KEY_MAX)
-		return fault(l, MDB_BAD_VALSIZE, "this LMDB's keys are too short", err);
-	return find_databases(l, err);
+	close_env(state);
+	free(state);
 }
 
 /* The folder itself, locked against who moves its files aside (two files: not one step). */
@@ -176,16 +171,25 @@ lock_folder(int *fd, const struct mr_store_where *where, int operation, struct m
 }
 
 static enum mr_status
-open_at(struct lmdb *l, const struct mr_store_where *where, struct mr_err *err)
+open_env(struct lmdb *l, struct mr_err *err)
 {
+	size_t max = l->where->map_max, map = max < MR_STORE_MAP_MIN ? max : MR_STORE_MAP_MIN;
 	enum mr_status st;
-	int fd;
+	int fd, dead, rc;
 
-	l->where = where;
-	if ((st = lock_folder(&fd, where, LOCK_SH, err)))
+	if ((st = lock_folder(&fd, l->where, LOCK_SH, err)))
 		return st;
-	st = open_env(l, err);
+	if ((rc = mdb_env_create(&l->env)) || (rc = mdb_env_set_mapsize(l->env, map))
+	    || (rc = mdb_env_set_maxdbs(l->env, 2))
+	    || (rc = mdb_env_set_maxreaders(l->env, MR_STORE_READERS_MAX))
+	    || (rc = mdb_env_open(l->env, l->where->dir, MDB_NOMETASYNC | MDB_NOTLS, 0600))
+	    || (rc = mdb_reader_check(l->env, &dead)))
+		st = fault(l, rc, "open", err);
+	else
+		st = find_databases(l, err);
 	close(fd);
+	if (st)
+		close_env(l);
 	return st;
 }
 
@@ -193,15 +197,11 @@ static enum mr_status
 lmdb_open(void **state, const struct mr_store_where *where, struct mr_err *err)
 {
 	struct lmdb *l = *state = calloc(1, sizeof *l);
-	enum mr_status st;
 
 	if (!l)
 		return mr_err_set(err, MR_TEMP, "out of memory");
-	if ((st = open_at(l, where, err))) {
-		lmdb_close(l);
-		*state = NULL;
-	}
-	return st;
+	l->where = where;
+	return MR_OK;
 }
 
 /* ---- entries ----------------------------------------------------------------------------------- */
@@ -368,6 +368,8 @@ attempt(struct lmdb *l, struct mr_store_op *ops, size_t n, unsigned sweep_n, int
 	if (st == MR_OK && sweep_n)
 		st = commit(l, err);
 	end(l);
+	if (is_damage(l->rc)) /* the next call opens what is there then */
+		close_env(l);
 	return st;
 }
 
@@ -591,15 +593,12 @@ walk_all(struct lmdb *l, uint64_t *entry_n, struct mr_err *err)
 static enum mr_status
 lmdb_verify(const struct mr_store_where *where, uint64_t *entry_n, struct mr_err *err)
 {
-	struct lmdb l = { .env = NULL };
-	enum mr_status st = open_at(&l, where, err);
+	struct lmdb l = { .where = where };
+	enum mr_status st = walk_all(&l, entry_n, err);
 	size_t map = where->map_max;
 	void *p;
 
-	if (st == MR_OK)
-		st = walk_all(&l, entry_n, err);
-	end(&l);
-	mdb_env_close(l.env);
+	close_env(&l);
 	/* A header that asks for all memory looks like a machine that has none. */
 	if (l.rc == ENOMEM
 	    && (p = mmap(NULL, map, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED
@@ -638,12 +637,5 @@ lmdb_move(
 	return st;
 }
 
-const struct mr_store_backend mr_store_lmdb = { .open = lmdb_open,
-	.close = lmdb_close,
-	.run = lmdb_run,
-	.page = lmdb_page,
-	.expire = lmdb_expire,
-	.size = lmdb_size,
-	.verify = lmdb_verify,
-	.file_id = lmdb_file_id,
-	.move = lmdb_move };
+const struct mr_store_backend mr_store_lmdb = { lmdb_open, lmdb_close, lmdb_run, lmdb_page,
+	lmdb_expire, lmdb_size, lmdb_verify, lmdb_file_id, lmdb_move };

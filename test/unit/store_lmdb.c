@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -336,6 +337,24 @@ spill(struct mr_str bytes)
 	close(fd);
 }
 
+/* All pages but the headers, in place. */
+static void
+overwrite(void)
+{
+	static char junk[4096];
+	char path[200];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/data.mdb", dir);
+	fd = open(path, O_WRONLY);
+	fstat(fd, &st);
+	for (off_t at = 8192; at < st.st_size; at += 4096)
+		if (pwrite(fd, junk, sizeof junk, at) < 0)
+			printf("# cannot overwrite\n");
+	close(fd);
+}
+
 /* With the file changed: what check says. */
 static enum mr_status
 check_with(struct mr_str bytes, const struct mr_log *log)
@@ -355,6 +374,7 @@ damaged(void)
 	struct mr_str file, copy;
 	struct mr_log log = { .prog = "test", .fd = mr_child_memfile(MR_STR("")) };
 	int sound = 0, moved = 0, other = 0;
+	uint64_t entry_n;
 	ssize_t n;
 
 	fresh("damaged", "");
@@ -410,7 +430,37 @@ damaged(void)
 	ok(run(MR_STORE_GET, "k 1", "", 0, NOW, NULL) == MR_TEMP && strstr(err.text, "mr-state"),
 	    "a filter that opens it gets a temporary fault: %s", err.text);
 	ok(run(MR_STORE_GET, "k 1", "", 0, NOW, NULL) == MR_TEMP, "each time");
+	mr_store_check(store, &log, &entry_n, &err);
+	ok(run(MR_STORE_GET, "k 1", "", 0, NOW, NULL) == MR_OK, "until check has moved it: %s",
+	    err.text);
+
+	put_many("k", 500, 1000, NOW);
+	ok(is_there("k 1", NOW), "an open file");
+	overwrite();
+	ok(run(MR_STORE_GET, "k 1", "", 0, NOW, NULL) == MR_TEMP, "is overwritten: %s", err.text);
+	mr_store_check(store, &log, &entry_n, &err);
+	ok(run(MR_STORE_GET, "k 1", "", 0, NOW, NULL) == MR_OK,
+	    "the same process goes on with the new one: %s", err.text);
 	close(log.fd);
+}
+
+/* What is left of the file's size is the disk: writes beyond it fail. */
+static void
+disk_full(void)
+{
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY },
+	                    little = { 300000, RLIM_INFINITY };
+
+	fresh("disk", "");
+	signal(SIGXFSZ, SIG_IGN);
+	put_many("k", 100, 1000, NOW);
+	setrlimit(RLIMIT_FSIZE, &little);
+	ok(put_many("more", 10000, 1000, NOW) == MR_TEMP, "a full disk is temporary: %s", err.text);
+	ok(is_there("k 1", NOW), "entries can be read");
+	ok(put_many("more", 10000, 1000, NOW) == MR_TEMP, "it stays full");
+	setrlimit(RLIMIT_FSIZE, &none);
+	ok(put_many("more", 10000, 1000, NOW) == MR_OK, "until it is not: %s", err.text);
+	ok(entries() == 10100, "sound");
 }
 
 int
@@ -427,6 +477,7 @@ main(void)
 	processes();
 	killed();
 	damaged();
+	disk_full();
 	mr_stores_close(&set);
 	mr_child_run(
 	    remove, (const int[]){ -1, -1, -1 }, 3, MR_NO_DEADLINE, &(struct mr_exit){ 0 }, &err);
