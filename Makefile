@@ -12,11 +12,11 @@ PREFIX ?= /usr/local
 B      ?= build
 
 # The one list of Debian packages: to build, and to test.
-PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev \
-	libspf2-dev libidn2-dev
-PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
-	python3-yaml python3-spf \
-	publicsuffix nsd unbound rbldnsd iproute2 swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
+PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev libspf2-dev libidn2-dev \
+	liblmdb-dev libhiredis-dev libssl-dev
+PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
+	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
+	openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -27,7 +27,7 @@ CFLAGS  ?= -O2 -g
 OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns \
+LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns -llmdb -lhiredis -lcrypto \
 	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl -lspf2 -lidn2
 comma    = ,
 # make V=1 shows the whole commands.
@@ -135,9 +135,10 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load $(ASK)
+bench: all $(B)/bench/load $(B)/bench/store $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
+	MR_BUILD=$(abspath $(B)) test/bench/store-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all
