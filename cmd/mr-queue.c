@@ -227,7 +227,7 @@ add(struct options *o, struct mr_spool *spool, const char *id, struct mr_err *er
 		return st;
 	mr_buf_init(&front, MR_SPOOL_FRONT_MAX);
 	mr_env_init(&received, &o->arena);
-	st = mr_spool_copy_in(&msg, 0, MESSAGE_MAX, err);
+	st = mr_spool_copy_in(&msg, 0, MESSAGE_MAX, NULL, err);
 	if (st == MR_OK
 	    && (st = mr_env_set(&received, MR_STR("queue_id"), mr_str(id), err)) == MR_OK
 	    && (st = mr_env_set(&o->env, MR_STR("queue_id"), mr_str(id), err)) == MR_OK

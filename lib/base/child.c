@@ -70,21 +70,48 @@ mr_child_start(pid_t *pid, char *const argv[], const int *fds, size_t fd_n, stru
 	return mr_err_sys(err, rc == ENOENT ? MR_NOTFOUND : MR_TEMP, "%s", argv[0]);
 }
 
+#define LOOK_MS 100 /* how often a running program's output is measured */
+
+static bool
+is_over(int fd, uint64_t max)
+{
+	struct stat st;
+
+	return fd >= 0 && (fstat(fd, &st) < 0 || (uint64_t)st.st_size > max);
+}
+
+/* Until the program ends, the deadline, or too much output. */
+static void
+await(pid_t pid, int out_fd, uint64_t out_max, int64_t deadline_ms, struct mr_exit *end)
+{
+	int pfd = pidfd_open(pid, 0);
+	bool has_ended = false;
+
+	do {
+		int64_t look_ms = mr_clock_mono_ms() + LOOK_MS;
+
+		has_ended = pfd >= 0
+		    && mr_io_wait(pfd, POLLIN, look_ms < deadline_ms ? look_ms : deadline_ms, NULL)
+		        == MR_OK;
+		end->timed_out = !has_ended && (pfd < 0 || mr_clock_left_ms(deadline_ms) == 0);
+		end->is_over = is_over(out_fd, out_max);
+	} while (!has_ended && !end->timed_out && !end->is_over);
+	if (pfd >= 0)
+		close(pfd);
+}
+
 enum mr_status
-mr_child_run(char *const argv[], const int *fds, size_t fd_n, int64_t deadline_ms,
+mr_child_run(char *const argv[], const int *fds, size_t fd_n, uint64_t out_max, int64_t deadline_ms,
     struct mr_exit *end, struct mr_err *err)
 {
 	enum mr_status st;
-	int status, pfd;
 	pid_t pid, got;
+	int status;
 
 	*end = (struct mr_exit){ .code = -1 };
 	if ((st = mr_child_start(&pid, argv, fds, fd_n, err)))
 		return st;
-	pfd = pidfd_open(pid, 0);
-	end->timed_out = pfd < 0 || mr_io_wait(pfd, POLLIN, deadline_ms, NULL) != MR_OK;
-	if (pfd >= 0)
-		close(pfd);
+	await(pid, fd_n > 1 ? fds[1] : -1, out_max, deadline_ms, end);
 	/* Its group goes with it; the pid is still ours, so the group cannot be another's.  The
 	 * program itself may have moved to another group. */
 	kill(-pid, SIGKILL);

@@ -1,6 +1,7 @@
 #include "pipe/serve.h"
 
 #include "base/clock.h"
+#include "mail/intake.h"
 #include "mail/received.h"
 
 #include <unistd.h>
@@ -148,7 +149,10 @@ accept_message(struct mr_run *run, const struct mr_qmail_job *job, struct mr_spo
 	enum mr_status st;
 	int code;
 
-	if ((st = mr_spool_copy_in(msg, job->message_fd, job->message_max, &err)))
+	st = mr_spool_copy_in(msg, job->message_fd, job->message_max, pl->conf.host, &err);
+	if (st == MR_OK && msg->hops > MR_HOPS_MAX)
+		st = mr_err_set(&err, MR_PERM, "over %u Received fields: a mail loop", MR_HOPS_MAX);
+	if (st)
 		return fail(pl, id, st == MR_PERM ? QQ_REFUSED : QQ_READ, "message", err.text);
 	if (mr_run_set(run, MR_MAIL, "queue_id", mr_str(id), &err)
 	    || mr_run_set(run, MR_MAIL, "instance", mr_str(id), &err)

@@ -115,7 +115,7 @@ judge_message(
 
 	if (st)
 		return st;
-	st = mr_spool_copy_in(&msg, what->message_fd, UINT64_MAX, err);
+	st = mr_spool_copy_in(&msg, what->message_fd, UINT64_MAX, run->pl->conf.host, err);
 	if (st == MR_OK)
 		st = mr_spool_flush(&msg, err);
 	if (st == MR_OK && msg.len)

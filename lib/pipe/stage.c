@@ -6,6 +6,7 @@
 #include "mail/addr.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -78,7 +79,7 @@ take_message(const struct mr_stage_io *io, int fd, struct mr_err *err)
 	enum mr_status st = mr_spool_begin(io->spool, msg, err);
 
 	if (st == MR_OK)
-		st = mr_spool_copy_in(msg, fd, UINT64_MAX, err);
+		st = mr_spool_copy_in(msg, fd, UINT64_MAX, NULL, err);
 	if (st == MR_OK && msg->len == 0)
 		st = mr_err_set(err, MR_PERM, "edit stage printed no message");
 	return st ? st : mr_spool_flush(msg, err);
@@ -95,8 +96,8 @@ take_output(struct mr_step *step, const struct mr_stage_io *io, int fd, enum mr_
 	struct mr_buf b;
 
 	answer->verdict = verdict;
-	if (!is_edit && step->stage->codes != MR_CODES_MR)
-		return; /* other conventions say nothing about the output */
+	if (fd < 0)
+		return;
 	mr_buf_init(&b, is_edit ? MR_ENV_MAX : MR_ANSWER_MAX);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		st = mr_err_sys(&why, MR_TEMP, "seek");
@@ -114,15 +115,29 @@ take_output(struct mr_step *step, const struct mr_stage_io *io, int fd, enum mr_
 
 /* ---- running it ------------------------------------------------------------------------------------- */
 
-/* Where it writes to: memory, or for a whole message a file. */
-static int
-open_output(const struct mr_step *step, const struct mr_stage_io *io)
+/* Where it writes to: memory, a file for a whole message, or nowhere (-1) if its output means nothing;
+ * false if that cannot be made. */
+static bool
+open_output(const struct mr_step *step, const struct mr_stage_io *io, int *fd)
 {
 	struct mr_spool_msg file;
 
+	*fd = -1;
+	if (!step->stage->is_edit && step->stage->codes != MR_CODES_MR)
+		return true;
 	if (!step->stage->is_edit || io->message_fd < 0)
-		return mr_child_memfile(MR_STR(""));
-	return mr_spool_begin(io->spool, &file, NULL) ? -1 : file.fd;
+		*fd = mr_child_memfile(MR_STR(""));
+	else if (mr_spool_begin(io->spool, &file, NULL) == MR_OK)
+		*fd = file.fd;
+	return *fd >= 0;
+}
+
+static uint64_t
+size_of(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
 static void
@@ -134,6 +149,7 @@ run_program(struct mr_step *step, const struct mr_stage_io *io, struct mr_answer
 	int record = -1, message = -1, out = -1;
 	enum mr_verdict verdict;
 	struct mr_exit ended;
+	uint64_t out_max = 2 * size_of(io->message_fd) + MR_STAGE_OUT_MAX;
 	struct mr_buf text;
 
 	end->is_broken = true;
@@ -141,22 +157,23 @@ run_program(struct mr_step *step, const struct mr_stage_io *io, struct mr_answer
 	mr_env_write(io->env, &text);
 	record = text.is_full ? -1 : mr_child_memfile(mr_buf_str(&text));
 	message = wants_message ? reopen(io->message_fd) : -1;
-	out = open_output(step, io);
-	if (record < 0 || out < 0 || (wants_message && message < 0)) {
+	if (record < 0 || (wants_message && message < 0) || !open_output(step, io, &out)) {
 		mr_err_set(&end->why, MR_TEMP, "cannot make a file for the stage's %s",
-		    record < 0    ? "record"
-		        : out < 0 ? "output"
-		                  : "input");
+		    record < 0                         ? "record"
+		        : wants_message && message < 0 ? "input"
+		                                       : "output");
 		goto out;
 	}
 	if (mr_child_run(step->argv,
 	        (const int[]){ wants_message ? message : record, out, 2, record },
-	        wants_message ? 4 : 3, deadline, &ended, &end->why))
+	        wants_message ? 4 : 3, out_max, deadline, &ended, &end->why))
 		goto out;
 	end->code = ended.code;
 	if (ended.timed_out)
 		mr_err_set(&end->why, MR_TEMP, "killed after %llu s",
 		    (unsigned long long)step->stage->time_s);
+	else if (ended.is_over)
+		mr_err_set(&end->why, MR_TEMP, "it wrote over %" PRIu64 " bytes", out_max);
 	else if (ended.signal)
 		mr_err_set(&end->why, MR_TEMP, "ended by signal %d", ended.signal);
 	else if (!mr_stage_verdict(step->stage->codes, ended.code, &verdict))

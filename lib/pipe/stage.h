@@ -5,6 +5,9 @@
 #include "pipe/pipeline.h"
 #include "queue/spool.h"
 
+/* Bytes that a program may print beyond twice those of the message. */
+#define MR_STAGE_OUT_MAX MR_ENV_MAX
+
 struct mr_stage_io {
 	const struct mr_env *env;
 	int message_fd; /* the message (phase data), or -1 */

@@ -32,7 +32,7 @@ mr_queue_socket_name(const struct mr_spool *spool, const char *name, struct sock
 enum mr_status
 mr_queue_lock(const struct mr_spool *spool, int *fd, struct mr_err *err)
 {
-	*fd = openat(spool->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	*fd = openat(spool->dir_fd, "lock", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
 	if (*fd < 0)
 		return mr_err_sys(err, MR_TEMP, "%s/lock", spool->path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)

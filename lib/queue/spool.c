@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/crc.h"
+#include "mail/intake.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -216,13 +217,27 @@ mr_spool_append(struct mr_spool_msg *msg, struct mr_str bytes, struct mr_err *er
 	return msg->buf.is_full ? mr_err_set(err, MR_TEMP, "out of memory") : MR_OK;
 }
 
-/* Appends `s` (a piece that ends at a line end, or the last one) with each LF made CRLF. */
-static enum mr_status
-append_lines(struct mr_spool_msg *msg, struct mr_str s, struct mr_err *err)
-{
-	enum mr_status st;
+/* A message on its way from a descriptor into the spool. */
+struct copy {
+	struct mr_spool_msg *msg;
+	struct mr_err *err;
+	struct mr_intake intake;
+	bool is_in_line;
+};
 
-	while (s.n) {
+static enum mr_status
+put(void *ctx, struct mr_str bytes)
+{
+	struct copy *c = ctx;
+
+	return mr_spool_append(c->msg, bytes, c->err);
+}
+
+/* Takes `s` with each LF made CRLF. */
+static enum mr_status
+copy_lines(struct copy *c, struct mr_str s)
+{
+	while (s.n && c->intake.put_failed == MR_OK) {
 		ptrdiff_t lf = mr_str_chr(s, '\n');
 		struct mr_str line = { s.p, lf < 0 ? s.n : (size_t)lf };
 
@@ -230,46 +245,50 @@ append_lines(struct mr_spool_msg *msg, struct mr_str s, struct mr_err *err)
 		if (lf >= 0 && line.n && line.p[line.n - 1] == '\r')
 			line.n--;
 		if (mr_str_chr(line, '\r') >= 0)
-			return mr_err_set(err, MR_PERM, "bare CR in the message");
-		for (size_t i = 0; i < line.n && !msg->has_8bit; i++)
-			msg->has_8bit = (line.p[i] & 0x80) != 0;
-		if ((st = mr_spool_append(msg, line, err)))
-			return st;
-		if (lf >= 0 && (st = mr_spool_append(msg, MR_STR("\r\n"), err)))
-			return st;
+			return mr_err_set(c->err, MR_PERM, "bare CR in the message");
+		if (line.n)
+			mr_intake_take(&c->intake, line, !c->is_in_line);
+		if (lf >= 0)
+			mr_intake_take(&c->intake, MR_STR("\r\n"), !c->is_in_line && !line.n);
+		c->is_in_line = lf < 0;
 	}
-	return MR_OK;
+	return c->intake.put_failed;
 }
 
 enum mr_status
-mr_spool_copy_in(struct mr_spool_msg *msg, int fd, uint64_t max, struct mr_err *err)
+mr_spool_copy_in(
+    struct mr_spool_msg *msg, int fd, uint64_t max, const char *authserv_id, struct mr_err *err)
 {
+	struct copy c = { .msg = msg, .err = err };
 	struct mr_reader r;
 	enum mr_status st = mr_reader_init(&r, fd, BUFFER_MAX, err);
-	bool ends_line = true;
 
 	if (st)
 		return st;
+	mr_intake_init(&c.intake, authserv_id, put, &c);
 	while (st == MR_OK && (st = mr_reader_fill(&r, MR_NO_DEADLINE, err)) == MR_OK) {
 		struct mr_str w = mr_reader_window(&r);
 
-		/* A CR at the end may be half of a CRLF: it waits for the next fill. */
-		if (w.p[w.n - 1] == '\r')
-			w.n--;
-		if (w.n) {
-			ends_line = w.p[w.n - 1] == '\n';
-			st = append_lines(msg, w, err);
-			mr_reader_take(&r, w.n);
-		}
-		if (st == MR_OK && msg->len > max)
+		/* Whole lines, or a piece of one that is longer than the window, whose last byte may
+		 * be the CR of a CRLF. */
+		ptrdiff_t lf = mr_str_rchr(w, '\n');
+
+		w.n = lf >= 0 ? (size_t)lf + 1 : w.n == r.cap ? w.n - 1 : 0;
+		st = copy_lines(&c, w);
+		mr_reader_take(&r, w.n);
+		if (st == MR_OK && c.intake.len > max)
 			st = mr_err_set(err, MR_PERM, "message over %" PRIu64 " bytes", max);
 	}
 	if (st == MR_NOTFOUND) {
-		if (mr_reader_window(&r).n)
-			st = mr_err_set(err, MR_PERM, "bare CR in the message");
-		else
-			st = ends_line ? MR_OK : mr_spool_append(msg, MR_STR("\r\n"), err);
+		st = copy_lines(&c, mr_reader_window(&r));
+		if (st == MR_OK && c.is_in_line)
+			st = copy_lines(&c, MR_STR("\n"));
+		mr_intake_end(&c.intake);
+		st = st ? st : c.intake.put_failed;
 	}
+	msg->has_8bit = c.intake.has_8bit;
+	msg->hops = c.intake.hops;
+	mr_intake_free(&c.intake);
 	mr_reader_free(&r);
 	return st;
 }

@@ -39,15 +39,18 @@ struct mr_spool_msg {
 	uint64_t len; /* bytes of the message so far */
 	uint32_t crc;
 	struct mr_buf buf; /* not written yet */
-	bool has_8bit;     /* set by _copy_in */
+	bool has_8bit;     /* set by _copy_in: 8-bit bytes are in it, ... */
+	unsigned hops;     /* ... and so many Received fields */
 };
 
 enum mr_status mr_spool_begin(struct mr_spool *spool, struct mr_spool_msg *msg, struct mr_err *err);
 enum mr_status mr_spool_append(struct mr_spool_msg *msg, struct mr_str bytes, struct mr_err *err);
 
 /* Appends the message that `fd` gives to its end, lines ended by LF or CRLF, in wire form; a missing
- * last line end is added.  MR_PERM: a bare CR, or more than `max` bytes; MR_TEMP: I/O. */
-enum mr_status mr_spool_copy_in(struct mr_spool_msg *msg, int fd, uint64_t max, struct mr_err *err);
+ * last line end is added.  authserv_id: Authentication-Results fields under this name are dropped; NULL
+ * for none.  MR_PERM: a bare CR, or more than `max` bytes; MR_TEMP: I/O. */
+enum mr_status mr_spool_copy_in(
+    struct mr_spool_msg *msg, int fd, uint64_t max, const char *authserv_id, struct mr_err *err);
 
 /* Writes out the buffer, so that a reader of fd sees all. */
 enum mr_status mr_spool_flush(struct mr_spool_msg *msg, struct mr_err *err);

@@ -1,33 +1,18 @@
 /* body.h - what follows DATA, as the client sends it (RFC 5321 sections 4.1.1.4 and 4.5.2).
  *
- * Only CRLF.CRLF ends it.  Dots are undone, and header fields are looked at as they pass: Received
- * fields are counted, Authentication-Results fields under our name are dropped (RFC 8601 section 5).
- * The parser takes whole lines from a window, or pieces of a line longer than the window; it keeps
- * nothing but the beginning of one Authentication-Results field. */
+ * Only CRLF.CRLF ends it.  Dots are undone, and the lines go through an intake.  The parser takes whole
+ * lines from a window, or pieces of a line longer than the window. */
 #ifndef MR_SMTP_BODY_H
 #define MR_SMTP_BODY_H
 
-#include "base/buf.h"
-#include "base/err.h"
-
-#define MR_BODY_HOLD_MAX 16384u /* bytes of an Authentication-Results field that are looked at */
+#include "mail/intake.h"
 
 struct mr_body {
-	const char *authserv_id; /* our name; the caller's */
-	enum mr_status (*put)(void *ctx, struct mr_str bytes);
-	void *ctx;
-
-	/* What has been seen. */
-	uint64_t len;  /* bytes given to put */
-	unsigned hops; /* Received fields */
-	bool has_bare; /* a CR or LF that is not part of a CRLF: to be refused */
-	bool has_8bit;
-	enum mr_status
-	    put_failed; /* the first status of put other than MR_OK; put is not called again */
+	struct mr_intake intake; /* what has been seen, and where the bytes go */
+	bool has_bare;           /* a CR or LF that is not part of a CRLF: to be refused */
 
 	/* Inside. */
-	bool is_in_line, is_in_body, is_dropping;
-	struct mr_buf held;
+	bool is_in_line;
 };
 
 void mr_body_init(struct mr_body *b, const char *authserv_id,

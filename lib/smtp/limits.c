@@ -1,6 +1,7 @@
 #include "smtp/server.h"
 
 #include "base/opt.h"
+#include "mail/intake.h"
 
 #include <string.h>
 
@@ -9,7 +10,7 @@
 const struct mr_smtpd_limit mr_smtpd_limits[] = {
 	{ "size", "bytes of a message", LIMIT(size), 25u << 20, 1024, 1ull << 40 },
 	{ "rcpts", "recipients of a message", LIMIT(rcpts), 1000, 1, MR_ENV_RCPT_MAX },
-	{ "hops", "Received fields of a message", LIMIT(hops), 50, 1, 1000 },
+	{ "hops", "Received fields of a message", LIMIT(hops), MR_HOPS_MAX, 1, 1000 },
 	{ "errors", "refused commands since the last message", LIMIT(errors), 20, 1, 100000 },
 	{ "commands", "commands of a session", LIMIT(commands), 100000, 10, 1ull << 40 },
 	{ "messages", "messages of a session", LIMIT(messages), 1000, 1, 1ull << 40 },

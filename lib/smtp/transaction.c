@@ -222,8 +222,9 @@ receive(struct mr_session *s, struct mr_body *body)
 		mr_reader_take(&s->in, used);
 		if (is_end)
 			return true;
-		if (body->put_failed == MR_OK && body->len > limit->size)
-			body->put_failed = MR_PERM; /* the rest is read, and told at the end */
+		if (body->intake.put_failed == MR_OK && body->intake.len > limit->size)
+			body->intake.put_failed =
+			    MR_PERM; /* the rest is read, and told at the end */
 		st = mr_reader_fill(&s->in, deadline < end ? deadline : end, &err);
 		if (st == MR_TEMP && mr_clock_left_ms(deadline < end ? deadline : end) == 0)
 			give_up(s, MR_DEFER, T_TIMEOUT, "time-out in DATA");
@@ -267,15 +268,15 @@ check_message(struct mr_session *s, struct sink *sink, const struct mr_body *bod
 	if (body->has_bare) {
 		r = refusal(MR_REFUSE, "protocol", T_BARE);
 		refuse_message(s, &r, "554", "451");
-	} else if (body->len > limit->size) {
+	} else if (body->intake.len > limit->size) {
 		r = refusal(MR_REFUSE, "size", NULL);
 		r.text = mr_arena_fmt(&s->arena, T_TOO_LARGE, (unsigned long long)limit->size);
 		refuse_message(s, &r, "552", "452");
-	} else if (body->hops > limit->hops) {
+	} else if (body->intake.hops > limit->hops) {
 		r = refusal(MR_REFUSE, "hops", NULL);
 		r.text = mr_arena_fmt(&s->arena, T_LOOP, (unsigned long long)limit->hops);
 		refuse_message(s, &r, "554", "451");
-	} else if (body->put_failed
+	} else if (body->intake.put_failed
 	    || (has_data_stage(s->conf->pl) && mr_spool_flush(&sink->msg, &sink->err)))
 		refuse_spool(s, &sink->err);
 	else
@@ -316,7 +317,7 @@ finish_message(
 	/* What it is, not what was declared: the next hop must be asked for what it needs. */
 	if (mr_run_set(&s->run, MR_MAIL, "size", MR_NUM(size), &err)
 	    || mr_run_set(&s->run, MR_MAIL, "body",
-	        body->has_8bit ? MR_STR("8BITMIME") : MR_STR("7BIT"), &err))
+	        body->intake.has_8bit ? MR_STR("8BITMIME") : MR_STR("7BIT"), &err))
 		r = refusal(MR_DEFER, "memory", T_OURS);
 	else
 		mr_run_data(&s->run, msg, s->conf->spool, &r);

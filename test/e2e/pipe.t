@@ -184,6 +184,10 @@ stage time=1,fail=open slow 0 'then=open'
 ok 'the stage is killed with its group' wait_for 20 sh -c '! kill -0 $(cat child)'
 ok 'and has written nothing' test ! -e late
 
+# One that never stops printing is killed long before its time.
+echo 'exec yes' | script endless
+stage time=600 endless 111 'why="it wrote over [0-9]+ bytes" then=defer'
+
 # ---- data ----
 cat >spec <<-'EOT'
 	data  see   codes=sysexits  sees

@@ -64,6 +64,14 @@ printf 'F#@[]\0Tc@d\0\0' >envelope
 is 'the sender of a double bounce' "$(queue)" 0
 like 'is null' "$(message)" '^sender=$'
 
+printf 'Authentication-Results: %s; spf=pass\n\nAuthentication-Results: body\n' "$(hostname)" >mail
+is 'results under our name' "$(queue)" 0
+is 'are dropped' "$(message | head -n 2)" "
+Authentication-Results: body"
+printf 'Received: x\n%.0s' $(seq 50) >mail
+is 'fifty hops' "$(queue)" 0
+message >/dev/null
+
 # what is wrong
 bad() {
 	printf "$2" >envelope
@@ -94,6 +102,9 @@ printf 'Fa@b\0Tc@d\0\0' >envelope
 printf 'Subject: x\n\nb\ro\n' >mail
 got=$(queue)
 nothing 'bare CR' 31 'bare CR'
+printf 'Received: x\n%.0s' $(seq 51) >mail
+got=$(queue)
+nothing 'a loop' 31 'mail loop'
 printf 'Subject: x\n\nbody\n' >mail
 got=$(queue MR_SPOOL=/nonexistent/spool)
 nothing 'no spool' 53 'nonexistent'

@@ -42,7 +42,11 @@ for arg in sys.argv[at + 1:]:
         waiting = 1
     else:
         waiting += 1
-p.stdin.close(); p.wait()
+try:
+    p.stdin.close()
+except BrokenPipeError:
+    pass
+p.wait()
 X
 talk() { : >log; timeout 60 python3 talk.py "$@"; }
 spooled() { find spool/incoming -type f | wc -l; }

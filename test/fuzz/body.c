@@ -24,12 +24,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mr_body_init(&b, "mx.example", plain_put, &out);
 	is_end = plain_feed(&b, in, 1u + data[0], 32u + data[1], &used);
 	must(is_end == want.is_end);
-	must(b.len == out.n && used <= in.n);
+	must(b.intake.len == out.n && used <= in.n);
 	if (is_end) {
 		must(used == want.used && b.has_bare == want.has_bare
-		    && b.has_8bit == want.has_8bit);
+		    && b.intake.has_8bit == want.has_8bit);
 		must(b.has_bare
-		    || (b.hops == want.hops && mr_str_eq(mr_buf_str(&out), mr_buf_str(&want.out))));
+		    || (b.intake.hops == want.hops
+		        && mr_str_eq(mr_buf_str(&out), mr_buf_str(&want.out))));
 	}
 	mr_body_free(&b);
 	mr_buf_free(&out);

@@ -49,15 +49,17 @@ is_same(struct mr_str in, size_t step, size_t cap, const struct plain *want)
 	is_end = plain_feed(&b, in, step, cap, &used);
 	same = is_end == want->is_end && b.has_bare == want->has_bare;
 	if (is_end && same)
-		same = used == want->used && b.has_8bit == want->has_8bit && b.len == out.n;
+		same = used == want->used && b.intake.has_8bit == want->has_8bit
+		    && b.intake.len == out.n;
 	/* What holds a bare CR or LF is refused whole: where its lines begin does not matter. */
 	if (is_end && same && !want->has_bare)
-		same = b.hops == want->hops && mr_str_eq(mr_buf_str(&out), mr_buf_str(&want->out));
+		same = b.intake.hops == want->hops
+		    && mr_str_eq(mr_buf_str(&out), mr_buf_str(&want->out));
 	if (!same)
 		printf("# step %zu window %zu: end %d/%d bare %d/%d used %zu/%zu hops %u/%u\n"
 		       "#  got: %.*s\n# want: %.*s\n",
 		    step, cap, is_end, want->is_end, b.has_bare, want->has_bare, used, want->used,
-		    b.hops, want->hops, (int)out.n, out.n ? out.p : "", (int)want->out.n,
+		    b.intake.hops, want->hops, (int)out.n, out.n ? out.p : "", (int)want->out.n,
 		    want->out.n ? want->out.p : "");
 	mr_body_free(&b);
 	mr_buf_free(&out);
@@ -112,7 +114,8 @@ test_two_pieces(void)
 				more += first;
 			}
 			same = ends[0] == ends[1] && used == more && a.has_bare == b.has_bare
-			    && a.hops == b.hops && mr_str_eq(mr_buf_str(&one), mr_buf_str(&two));
+			    && a.intake.hops == b.intake.hops
+			    && mr_str_eq(mr_buf_str(&one), mr_buf_str(&two));
 			mr_body_free(&a);
 			mr_body_free(&b);
 			mr_buf_free(&one);
@@ -133,7 +136,7 @@ test_long_field(void)
 	mr_buf_init(&in, LARGE);
 	mr_buf_init(&out, LARGE);
 	mr_buf_adds(&in, "Authentication-Results: (");
-	for (unsigned i = 0; i < MR_BODY_HOLD_MAX; i++)
+	for (unsigned i = 0; i < MR_INTAKE_HOLD_MAX; i++)
 		mr_buf_adds(&in, i % 70 ? "c" : "\r\n ");
 	mr_buf_adds(&in, ") mx.example; spf=pass\r\nX: y\r\n.\r\n");
 	mr_body_init(&b, ID, plain_put, &out);
@@ -156,7 +159,7 @@ test_long_field(void)
 	mr_buf_clear(&in);
 	mr_buf_clear(&out);
 	mr_buf_adds(&in, "Authentication-Results: other.example;\r\n");
-	for (unsigned i = 0; i < MR_BODY_HOLD_MAX; i++)
+	for (unsigned i = 0; i < MR_INTAKE_HOLD_MAX; i++)
 		mr_buf_adds(&in, " x\r\n");
 	mr_buf_adds(&in, ".\r\n");
 	mr_body_init(&b, ID, plain_put, &out);
@@ -196,7 +199,7 @@ test_full_disk(void)
 	mr_body_init(&b, ID, full, &calls);
 	ok(plain_feed(&b, MR_STR("a: b\r\nc: d\r\n\r\ne\r\n.\r\n"), 1, 100, &used),
 	    "when the bytes cannot be put the input is read to its end");
-	ok(b.put_failed == MR_TEMP && calls == 2 && b.len == 17,
+	ok(b.intake.put_failed == MR_TEMP && calls == 2 && b.intake.len == 17,
 	    "the first status stays, put is not called again, the length counts all");
 	mr_body_free(&b);
 }

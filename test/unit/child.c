@@ -28,7 +28,7 @@ soon(void)
 static enum mr_status
 run(const char *line, const int *fds, size_t fd_n)
 {
-	return mr_child_run(argv_set(&a, line), fds, fd_n, soon(), &end, &err);
+	return mr_child_run(argv_set(&a, line), fds, fd_n, 100, soon(), &end, &err);
 }
 
 /* What the program says on its descriptor `out`, with `fds` as given and that one replaced. */
@@ -103,15 +103,15 @@ ends(void)
 	ok(run("mr-is-no-program", NULL, 0) == MR_NOTFOUND, "no program: %s", err.text);
 	ok(run("/", NULL, 0) == MR_TEMP, "a folder: %s", err.text);
 	start = mr_clock_mono_ms();
-	ok(mr_child_run(argv_set(&a, "sleep|1000"), NULL, 0, start + 200, &end, &err) == MR_OK
+	ok(mr_child_run(argv_set(&a, "sleep|1000"), NULL, 0, 0, start + 200, &end, &err) == MR_OK
 	        && end.timed_out && end.code == -1 && end.signal == SIGKILL
 	        && mr_clock_mono_ms() - start >= 200,
 	    "the deadline");
-	ok(mr_child_run(argv_set(&a, "sleep|1000"), NULL, 0, 0, &end, &err) == MR_OK
+	ok(mr_child_run(argv_set(&a, "sleep|1000"), NULL, 0, 0, 0, &end, &err) == MR_OK
 	        && end.timed_out,
 	    "a deadline that has passed");
 	ok(mr_child_run(argv_set(&a, "perl|-e|setpgrp(0, getpgrp(getppid())); sleep 1000"), NULL, 0,
-	       mr_clock_mono_ms() + 1000, &end,
+	       0, mr_clock_mono_ms() + 1000, &end,
 	       &err) == MR_OK
 	        && end.timed_out,
 	    "a program that left its group is killed, too");
@@ -134,7 +134,7 @@ groups(void)
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return;
 	fds[1] = p[1];
-	ok(mr_child_run(argv_set(&a, "sh|-c|sleep 1000 & sleep 1000"), fds, 3,
+	ok(mr_child_run(argv_set(&a, "sh|-c|sleep 1000 & sleep 1000"), fds, 3, 0,
 	       mr_clock_mono_ms() + 300, &end,
 	       &err) == MR_OK
 	        && end.timed_out,
@@ -142,6 +142,19 @@ groups(void)
 	close(p[1]);
 	ok(read(p[0], &c, 1) == 0, "both are killed");
 	close(p[0]);
+}
+
+/* What it may write. */
+static void
+too_much(void)
+{
+	int fds[2] = { -1, mr_child_memfile(MR_STR("")) };
+
+	ok(run("printf|%0100d|1", fds, 2) == MR_OK && end.code == 0 && !end.is_over, "all it may");
+	ok(run("echo|more", fds, 2) == MR_OK && end.code == 0 && end.is_over, "and more");
+	ok(run("yes", fds, 2) == MR_OK && end.is_over && !end.timed_out && end.signal == SIGKILL,
+	    "without an end: it is killed before its time");
+	close(fds[1]);
 }
 
 static void
@@ -221,6 +234,7 @@ main(void)
 	descriptors();
 	ends();
 	groups();
+	too_much();
 	signals();
 	paths();
 	memfile();

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -208,7 +209,7 @@ copy_in(struct mr_str in, uint64_t max, struct mr_buf *out, bool *has_8bit)
 
 	mr_buf_clear(out);
 	mr_spool_begin(&spool, &msg, &err);
-	st = mr_spool_copy_in(&msg, fd, max, &err);
+	st = mr_spool_copy_in(&msg, fd, max, "mx.example", &err);
 	mr_spool_flush(&msg, NULL);
 	lseek(msg.fd, 0, SEEK_SET);
 	mr_io_read_all(msg.fd, out, NULL);
@@ -243,8 +244,42 @@ test_copy_in(void)
 	ok(copy_in(mr_buf_str(&big), 1 << 20, &out, &has_8bit) == MR_OK,
 	    "CRLF over a window's end");
 	ok(out.n == 65535 + 2 + 5 && memcmp(out.p + 65535, "\r\nend\r\n", 7) == 0, "is one CRLF");
+	ok(copy_in(MR_STR("A: b\nauthentication-results: mx.example; a\n b\nC: d\n"), 100, &out,
+	       &has_8bit)
+	        == MR_OK,
+	    "results of ours");
+	is(mr_buf_str(&out), "A: b\r\nC: d\r\n", "are dropped");
 	mr_buf_free(&out);
 	mr_buf_free(&big);
+}
+
+/* A message that comes byte by byte: no field is overlooked. */
+static void
+test_copy_in_pieces(void)
+{
+	static const char text[] =
+	    "Received: a\r\nreceived: b\nAuthentication-Results: mx.example; x\n"
+	    "Subject: x\n\nReceived: no\n";
+	struct mr_spool_msg msg;
+	int fd[2];
+	pid_t child;
+
+	ok(pipe(fd) == 0, "a pipe");
+	fflush(stdout);
+	if ((child = fork()) == 0) {
+		for (size_t i = 0; text[i]; i++)
+			if (write(fd[1], text + i, 1) != 1)
+				_exit(1);
+		_exit(0);
+	}
+	close(fd[1]);
+	mr_spool_begin(&spool, &msg, &err);
+	ok(mr_spool_copy_in(&msg, fd[0], 1000, "mx.example", &err) == MR_OK, "byte by byte");
+	ok(msg.hops == 2, "hops %u", msg.hops);
+	ok(msg.len == 13 + 13 + 12 + 2 + 14, "length %zu", (size_t)msg.len);
+	mr_spool_abort(&msg);
+	close(fd[0]);
+	waitpid(child, NULL, 0);
 }
 
 static void
@@ -284,6 +319,7 @@ main(void)
 	test_damage();
 	test_refused();
 	test_copy_in();
+	test_copy_in_pieces();
 	test_wake();
 	unlinkat(spool.dir_fd, "incoming", AT_REMOVEDIR);
 	unlinkat(spool.dir_fd, "deferred", AT_REMOVEDIR);
