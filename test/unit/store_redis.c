@@ -69,7 +69,7 @@ redis_cli(const char *a, const char *b, const char *c, const char *d)
 		        : i == 2 ? c
 		        : d      ? d
 		                 : "");
-	if (mr_child_run(argv, (const int[]){ -1, -1, -1 }, 3, MR_NO_DEADLINE, &end, &err)
+	if (mr_child_run(argv, (const int[]){ -1, -1, -1 }, 3, 1 << 20, MR_NO_DEADLINE, &end, &err)
 	    || end.code)
 		printf("# redis-cli: %d %s\n", end.code, err.text);
 }
