@@ -233,20 +233,26 @@ full_key(char *storage, struct mr_str key)
 	return (struct mr_str){ storage, PREFIX_N + key.n };
 }
 
+/* Replies that an operation has. */
+static size_t
+replies(const struct mr_store_op *op)
+{
+	return op->verb == MR_STORE_PUT || op->verb == MR_STORE_DELETE ? 1 : 2;
+}
+
 static size_t
 make_ops(struct redis *r, const void *what, size_t n)
 {
 	const struct mr_store_op *op = what;
 	char storage[PREFIX_N + MR_STORE_KEY_MAX];
 	const struct mr_str set = MR_STR("SET"), get = MR_STR("GET"), ex = MR_STR("EX");
-	size_t reply_n = 2;
+	size_t reply_n = 2; /* of MULTI and EXEC */
 
 	ADD(r, MR_STR("MULTI"));
 	for (const struct mr_store_op *all = op + n; op < all; op++) {
 		struct mr_str key = full_key(storage, op->key), ttl = MR_NUM(op->ttl_s);
 		struct mr_str value = op->value.p ? op->value : MR_STR("");
 
-		reply_n += op->verb == MR_STORE_PUT || op->verb == MR_STORE_DELETE ? 1 : 2;
 		switch (op->verb) {
 		case MR_STORE_GET:
 			ADD(r, get, key);
@@ -268,6 +274,8 @@ make_ops(struct redis *r, const void *what, size_t n)
 		}
 	}
 	ADD(r, MR_STR("EXEC"));
+	for (size_t i = 0; i < n; i++)
+		reply_n += replies((const struct mr_store_op *)what + i);
 	return reply_n;
 }
 
@@ -330,7 +338,9 @@ take(const struct redis *r, struct mr_store_op *op, redisReply **reply, struct m
 		    || (st = take_number(r, op, reply[1], &n, err)))
 			return st;
 		/* -1: somebody else made it, without an end */
-		op->left_s = !op->is_found ? 0 : n < 0 ? MR_STORE_TTL_MAX_S : (n + 999) / 1000;
+		if (n < 0 || n > INT64_C(1000) * MR_STORE_TTL_MAX_S)
+			n = INT64_C(1000) * MR_STORE_TTL_MAX_S;
+		op->left_s = op->is_found ? (n + 999) / 1000 : 0;
 		return MR_OK;
 	case MR_STORE_ADD:
 		if ((st = take_set(r, op, reply[0], &is_set, err)) || is_set)
@@ -361,12 +371,14 @@ redis_run(void *state, struct mr_store_op *ops, size_t n, int64_t now_s, struct 
 	if ((st = ask(r, make_ops, ops, n, &reply, err)))
 		return st;
 	for (size_t i = 0; i < n; i++)
-		want += ops[i].verb == MR_STORE_PUT || ops[i].verb == MR_STORE_DELETE ? 1 : 2;
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != want)
+		want += replies(&ops[i]);
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != want) {
 		st = wrong(r, ops[0].key, reply, err);
+		drop(r); /* what follows may answer anything */
+	}
 	for (size_t i = 0; st == MR_OK && i < n; i++) {
 		st = take(r, &ops[i], reply->element + at, err);
-		at += ops[i].verb == MR_STORE_PUT || ops[i].verb == MR_STORE_DELETE ? 1 : 2;
+		at += replies(&ops[i]);
 	}
 	freeReplyObject(reply);
 	return st;

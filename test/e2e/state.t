@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 cd "$T_DIR" || exit 1
 
-later=$(($(date +%s) + 90030)) # 1d 1h and half a minute
+later=$(($(date +%s) + 8685000)) # 100d 12h and half an hour
 cat >dump <<-END
 	mr-state 1
 	$later	g1 192.0.2.0/24 a@a.example b@b.example	1 2
@@ -18,7 +18,7 @@ run() {
 }
 # left: without the seconds that are left, which go on
 left() {
-	sed 's/90[0-9][0-9][0-9]/LEFT/g' | sort
+	sed 's/868[0-9][0-9][0-9][0-9]/LEFT/g' | sort
 }
 
 verbs() {
@@ -32,7 +32,7 @@ l1#abc	12	LEFT'
 	is 'prefix with bytes, JSON, long names' "$(run --json list --prefix 'g1 bytes\x00' | left)" \
 		'{"key":"g1 bytes\\x00\\xff\\\\","value":"\\x0a","left_s":LEFT}'
 	is 'list on a terminal' "$(script -qc "mr-state -S $store list -p l1" /dev/null | tr -d '\r')" \
-		'  1d  1h  l1#abc                                            12'
+		'100d 12h  l1#abc                                            12'
 	is 'get' "$(run get 'g1 bytes\x00\xff\\' 'l1#abc' | left)" 'g1 bytes\x00\xff\\	\x0a	LEFT
 l1#abc	12	LEFT'
 	exits 'get what is not there' 100 run get 'l1#abc' nokey

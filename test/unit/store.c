@@ -398,8 +398,8 @@ main(void)
 	snprintf(url, sizeof url, "lmdb:%s", dir);
 	snprintf(alias, sizeof alias, "lmdb:/tmp/..%s//", dir);
 	contract(url, alias);
-	ok(mr_child_run(
-	       remove, (const int[]){ -1, -1, -1 }, 3, MR_NO_DEADLINE, &(struct mr_exit){ 0 }, NULL)
+	ok(mr_child_run(remove, (const int[]){ -1, -1, -1 }, 3, 0, MR_NO_DEADLINE,
+	       &(struct mr_exit){ 0 }, NULL)
 	        == MR_OK,
 	    "removed");
 	redis = redis_start(&port);

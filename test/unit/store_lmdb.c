@@ -479,7 +479,7 @@ main(void)
 	damaged();
 	disk_full();
 	mr_stores_close(&set);
-	mr_child_run(
-	    remove, (const int[]){ -1, -1, -1 }, 3, MR_NO_DEADLINE, &(struct mr_exit){ 0 }, &err);
+	mr_child_run(remove, (const int[]){ -1, -1, -1 }, 3, 0, MR_NO_DEADLINE,
+	    &(struct mr_exit){ 0 }, &err);
 	return done_testing();
 }

@@ -69,7 +69,7 @@ redis_cli(const char *a, const char *b, const char *c, const char *d)
 		        : i == 2 ? c
 		        : d      ? d
 		                 : "");
-	if (mr_child_run(argv, (const int[]){ -1, -1, -1 }, 3, MR_NO_DEADLINE, &end, &err)
+	if (mr_child_run(argv, (const int[]){ -1, -1, -1 }, 3, 1 << 20, MR_NO_DEADLINE, &end, &err)
 	    || end.code)
 		printf("# redis-cli: %d %s\n", end.code, err.text);
 }
@@ -138,6 +138,19 @@ nonsense(void)
 		    "%s", err.text);
 		redis_stop(pid);
 	}
+}
+
+/* An end beyond all limits is the longest. */
+static void
+far_end(void)
+{
+	pid_t pid =
+	    scripted("+OK\r\n", MR_STR(QUEUED "*2\r\n$1\r\nv\r\n:9223372036854775807\r\n"), true);
+	struct mr_store_op op;
+
+	ok(run(MR_STORE_GET, "k", &op) == MR_OK && op.left_s == MR_STORE_TTL_MAX_S,
+	    "the longest time to live: %s", err.text);
+	redis_stop(pid);
 }
 
 static void
@@ -312,6 +325,7 @@ main(void)
 	comes_and_goes(&redis);
 	redis_stop(redis);
 	nonsense();
+	far_end();
 	too_much();
 	hangs();
 	mr_stores_close(&set);
