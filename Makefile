@@ -15,8 +15,7 @@ B      ?= build
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev \
 	libspf2-dev libidn2-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux \
-	python3-yaml python3-spf \
-	publicsuffix nsd unbound rbldnsd swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools
+	publicsuffix nsd unbound rbldnsd iproute2 swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools python3-yaml python3-spf
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -15,7 +15,8 @@ struct mr_dns {
 	struct mr_dns_question *bucket[BUCKET_N];
 	struct mr_dns_question *waiting[MR_DNS_BATCH_MAX];
 	size_t waiting_n;
-	bool is_full; /* no memory for a question */
+	bool is_full;   /* no memory for a question */
+	unsigned first; /* server: of mr_dns_ask */
 	struct mr_dns_stats stats;
 };
 
@@ -30,6 +31,10 @@ mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *
 	*dns = NULL;
 	if (!d)
 		return mr_err_set(err, MR_TEMP, "out of memory");
+	if (!conf->fixture && (conf->server_n == 0 || conf->attempts == 0)) {
+		free(d);
+		return mr_err_set(err, MR_USAGE, "no resolver to ask");
+	}
 	d->conf = *conf;
 	mr_arena_init(&d->arena, conf->memory_max ? conf->memory_max : MR_DNS_MEMORY_MAX);
 	if (conf->fixture)
@@ -126,7 +131,8 @@ mr_dns_run(struct mr_dns *dns, int64_t deadline_ms)
 	if (dns->fixture)
 		mr_dns_fixture_answer(dns->fixture, dns->waiting, n, &dns->arena);
 	else
-		mr_dns_ask(dns->waiting, n, &dns->conf, &dns->arena, deadline_ms, &dns->stats);
+		mr_dns_ask(dns->waiting, n, &dns->conf, &dns->first, &dns->arena, deadline_ms,
+		    &dns->stats);
 }
 
 const struct mr_dns_answer *

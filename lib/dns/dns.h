@@ -90,7 +90,7 @@ enum mr_status mr_dns_conf_parse(struct mr_dns_conf *conf, const char *text, str
 /* A resolver with its memory of answers.  Not shared between processes; opened after the fork. */
 struct mr_dns;
 
-/* `conf` is copied.  MR_USAGE: a fixture with a bad line. */
+/* `conf` is copied.  MR_USAGE: a fixture with a bad line, or nobody to ask. */
 enum mr_status mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *err);
 void mr_dns_close(struct mr_dns *dns); /* NULL is fine */
 

@@ -13,7 +13,7 @@
 
 #define TCP_PREFIX 2u /* bytes of the length before a packet: RFC 1035 4.2.2 */
 
-/* A question on its way.  Attempt k goes to server k % n in round k / n. */
+/* A question on its way.  Attempt k goes to server (k + first) % n in round k / n. */
 struct flight {
 	struct mr_dns_question *q;
 	struct mr_dns_query query;
@@ -33,6 +33,7 @@ struct batch {
 	const struct mr_dns_conf *conf;
 	struct mr_arena *arena;
 	struct mr_dns_stats *stats;
+	unsigned first, answered; /* the server that is asked first; that answered last */
 	int64_t now_ms;
 };
 
@@ -111,10 +112,16 @@ must_queue(struct batch *b, struct flight *f)
 	return true;
 }
 
-static bool
-has_failed(const struct flight *f, unsigned server)
+static unsigned
+server_of(const struct batch *b, unsigned attempt)
 {
-	return f->failed >> server & 1;
+	return (attempt + b->first) % (unsigned)b->conf->server_n;
+}
+
+static bool
+is_spent(const struct batch *b, const struct flight *f, unsigned attempt)
+{
+	return f->failed >> server_of(b, attempt) & 1;
 }
 
 /* To the next server now, if this round has one; else after the wait that is under way: a server that is
@@ -122,8 +129,8 @@ has_failed(const struct flight *f, unsigned server)
 static void
 unreachable(struct batch *b, struct flight *f)
 {
-	for (unsigned i = f->server + 1; i < b->conf->server_n; i++)
-		if (!has_failed(f, i))
+	for (unsigned k = f->next_attempt; k % b->conf->server_n; k++)
+		if (!is_spent(b, f, k))
 			f->until_ms = b->now_ms;
 }
 
@@ -145,16 +152,15 @@ send_udp(struct batch *b, struct flight *f)
 static void
 next_attempt(struct batch *b, struct flight *f)
 {
-	unsigned server_n = (unsigned)b->conf->server_n, last = f->server;
+	unsigned end = (unsigned)b->conf->server_n * b->conf->attempts, last = f->server;
 
-	while (f->next_attempt < server_n * b->conf->attempts
-	    && has_failed(f, f->next_attempt % server_n))
+	while (f->next_attempt < end && is_spent(b, f, f->next_attempt))
 		f->next_attempt++;
-	if (f->next_attempt >= server_n * b->conf->attempts) {
+	if (f->next_attempt == end) {
 		finish(b, f, &(struct mr_dns_answer){ .result = f->outcome });
 		return;
 	}
-	f->server = f->next_attempt++ % server_n;
+	f->server = server_of(b, f->next_attempt++);
 	f->until_ms = b->now_ms + wait_ms(b, f);
 	if (f->server != last) {
 		f->has_edns = true;
@@ -207,9 +213,10 @@ take_packet(struct batch *b, struct flight *f, struct mr_str packet)
 		break;
 	case MR_DNS_READ:
 		a.is_authentic &= is_trusted(b, &b->conf->server[f->server].ip);
-		if (a.result < MR_DNS_SERVFAIL)
+		if (a.result < MR_DNS_SERVFAIL) {
+			b->answered = f->server;
 			finish(b, f, &a);
-		else
+		} else
 			server_failed(b, f, a.result);
 		break;
 	}
@@ -326,7 +333,7 @@ wait_and_take(struct batch *b, int64_t due_ms)
 }
 
 void
-mr_dns_ask(struct mr_dns_question **q, size_t n, const struct mr_dns_conf *conf,
+mr_dns_ask(struct mr_dns_question **q, size_t n, const struct mr_dns_conf *conf, unsigned *first,
     struct mr_arena *arena, int64_t deadline_ms, struct mr_dns_stats *stats)
 {
 	struct batch b = { .n = n,
@@ -334,7 +341,9 @@ mr_dns_ask(struct mr_dns_question **q, size_t n, const struct mr_dns_conf *conf,
 		.socket_max = MR_DNS_SOCKET_MAX,
 		.conf = conf,
 		.arena = arena,
-		.stats = stats };
+		.stats = stats,
+		.first = *first,
+		.answered = *first };
 
 	if (!(b.flight = calloc(n, sizeof *b.flight))) {
 		for (size_t i = 0; i < n; i++) {
@@ -358,5 +367,6 @@ mr_dns_ask(struct mr_dns_question **q, size_t n, const struct mr_dns_conf *conf,
 		if (!q[i]->is_answered)
 			finish(&b, &b.flight[i],
 			    &(struct mr_dns_answer){ .result = b.flight[i].outcome });
+	*first = b.answered;
 	free(b.flight);
 }

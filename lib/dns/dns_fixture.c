@@ -34,7 +34,7 @@ static const struct {
 	{ "SOA", MR_DNS_SOA }, { "PTR", MR_DNS_PTR }, { "MX", MR_DNS_MX }, { "TXT", MR_DNS_TXT },
 	{ "AAAA", MR_DNS_AAAA } };
 
-/* "! WORD [TYPE]"; what the line says if it is no fault is the caller's.  MR_NOTFOUND: no fault. */
+/* "NAME ! WORD [TYPE]".  MR_NOTFOUND: the line is no fault. */
 static enum mr_status
 parse_fault(struct mr_dns_name *owner, struct line *line, struct mr_str text, struct mr_err *err)
 {
@@ -80,7 +80,7 @@ add_line(struct mr_dns_fixture *f, struct mr_str text, struct mr_err *err)
 		line->target = dup(&f->arena, &parsed.target);
 	}
 	line->owner = dup(&f->arena, &parsed.owner);
-	return st;
+	return st || line->owner.p ? st : mr_err_set(err, MR_TEMP, "out of memory");
 }
 
 enum mr_status

@@ -275,12 +275,16 @@ take_answer(struct mr_dns_answer *a, struct mr_arena *arena, const ldns_pkt *pkt
 		a->result = result_of(pkt, a, owner != first);
 }
 
-/* The same bytes, but for the case of letters. */
+/* Type and class to the byte, the name but for the case of its letters. */
 static bool
-is_same_name(const uint8_t *a, const uint8_t *b, size_t n)
+is_question(const struct mr_dns_query *q, const uint8_t *p)
 {
+	const uint8_t *want = q->wire + HEADER_LEN;
+	size_t n = q->question_n - 4;
+
 	return mr_str_caseeq(
-	    (struct mr_str){ (const char *)a, n }, (struct mr_str){ (const char *)b, n });
+	           (struct mr_str){ (const char *)p, n }, (struct mr_str){ (const char *)want, n })
+	    && memcmp(p + n, want + n, 4) == 0;
 }
 
 enum mr_dns_reading
@@ -302,7 +306,7 @@ mr_dns_wire_read(struct mr_dns_answer *a, struct mr_arena *arena, const struct m
 	if (q->has_edns && (rcode == LDNS_RCODE_FORMERR || rcode == LDNS_RCODE_NOTIMPL))
 		return MR_DNS_READ_NO_EDNS;
 	if (p[4] != 0 || p[5] != 1 || packet.n - HEADER_LEN < q->question_n
-	    || !is_same_name(question, q->wire + HEADER_LEN, q->question_n))
+	    || !is_question(q, question))
 		return MR_DNS_READ_FOREIGN;
 	if (!is_tcp
 	    && (p[2] & FLAG_TC || memcmp(question, q->wire + HEADER_LEN, q->question_n) != 0))
@@ -342,8 +346,8 @@ mr_dns_line_parse(
 	line->target.n = 0;
 	if (line->type == MR_DNS_CNAME && ldns_rr_rd_count(rr) == 1)
 		lower(&line->target, ldns_rr_rdf(rr, 0));
-	if (!record_of(&line->rec, arena, rr))
-		st = mr_err_set(err, MR_PERM, "data does not fit the type");
+	if (line->type == 0 || !record_of(&line->rec, arena, rr)) /* 0: ldns knows no such word */
+		st = mr_err_set(err, MR_PERM, "no such type, or no data of it");
 	ldns_rr_free(rr);
 	return st;
 }

@@ -1,8 +1,8 @@
 /* dns - asks questions in one batch, prints an answer a line, then the time and the packets:
  *
- *	dns [-T MS] [-M BYTES] [-F FILES] (-D SERVER | -R RESOLV.CONF) NAME TYPE ...
+ *	dns [-1] [-T MS] [-F FILES] (-D SERVER | -R RESOLV.CONF) [-A] [-M BYTES] NAME TYPE ...
  *
- * -M: memory for answers; -F: descriptors that this process may have (RLIMIT_NOFILE). */
+ * -1: a batch for each question; -A: AD is trusted; -M: memory for answers; -F: descriptors that this process may have (RLIMIT_NOFILE). */
 #include "dns/dns.h"
 #include "base/clock.h"
 #include "base/opt.h"
@@ -72,8 +72,12 @@ take_option(
 {
 	uint64_t n = 0;
 	enum mr_status st = MR_OK;
+	struct rlimit files;
 
 	switch (letter) {
+	case 'A':
+		conf->is_ad_trusted = true;
+		return MR_OK;
 	case 'T':
 		return mr_opt_num('T', arg, 1, 600000, wait_ms, err);
 	case 'M':
@@ -82,7 +86,9 @@ take_option(
 		return st;
 	case 'F':
 		st = mr_opt_num('F', arg, 3, 4096, &n, err);
-		setrlimit(RLIMIT_NOFILE, &(struct rlimit){ n, n });
+		getrlimit(RLIMIT_NOFILE, &files);
+		files.rlim_cur = n;
+		setrlimit(RLIMIT_NOFILE, &files);
 		return st;
 	case 'D':
 		return mr_dns_conf_parse(conf, arg, err);
@@ -94,27 +100,37 @@ take_option(
 int
 main(int argc, char *argv[])
 {
-	struct mr_opt o = { .argc = argc, .argv = argv, .letters = "T:M:F:D:R:" };
+	struct mr_opt o = { .argc = argc, .argv = argv, .letters = "1AT:M:F:D:R:" };
 	struct mr_dns_conf conf = { .server_n = 0 };
 	uint64_t wait_ms = 10000;
 	struct mr_dns_stats stats;
+	struct rlimit files;
 	struct mr_dns *dns = NULL;
 	struct mr_err err = { "dns: NAME TYPE ..." };
 	int64_t start_ms;
+	bool is_one_by_one = false;
 	int letter;
 
 	while ((letter = mr_opt_next(&o, &err)) > 0)
-		if (take_option(letter, o.arg, &conf, &wait_ms, &err))
+		if (letter == '1')
+			is_one_by_one = true;
+		else if (take_option(letter, o.arg, &conf, &wait_ms, &err))
 			break;
 	if (letter || (argc - o.at) % 2 || mr_dns_open(&dns, &conf, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		return 111;
 	}
 	start_ms = mr_clock_mono_ms();
-	for (int i = o.at; i < argc; i += 2)
+	for (int i = o.at; i < argc; i += 2) {
 		mr_dns_add(dns, mr_str(argv[i]), type_of(argv[i + 1]));
+		if (is_one_by_one)
+			mr_dns_run(dns, start_ms + (int64_t)wait_ms);
+	}
 	mr_dns_run(dns, start_ms + (int64_t)wait_ms);
 	start_ms = mr_clock_mono_ms() - start_ms;
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max; /* a sanitizer needs some at the end */
+	setrlimit(RLIMIT_NOFILE, &files);
 	for (int i = o.at; i < argc; i += 2)
 		print_answer(
 		    argv[i], argv[i + 1], mr_dns_peek(dns, mr_str(argv[i]), type_of(argv[i + 1])));

@@ -85,6 +85,21 @@ printf 'nameserver 127.0.0.1#%s\nnameserver 127.0.0.1#%s\n' "$B" "$A" >"$T_DIR/r
 conf "all refuse" 'act-refused.test A: refused$' act-refused.test A
 conf "each is asked once then" 'packets=2 ' act-refused.test A
 conf "the next server where an answer is broken" 'packets=2 ' act-rdlen.test A
+cat >"$T_DIR/mute.py" <<'X'
+import os, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+with open(sys.argv[1] + ".new", "w") as f:
+    print(s.getsockname()[1], file=f)
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+while s.recv(4096):
+    pass
+X
+start "$T_DIR/mute.log" python3 "$T_DIR/mute.py" "$T_DIR/mute.port"
+wait_for 60 test -s "$T_DIR/mute.port"
+printf 'nameserver 127.0.0.1#%s\nnameserver 127.0.0.1#%s\noptions timeout:3\n' "$(cat "$T_DIR/mute.port")" "$A" \
+	>"$T_DIR/resolv.conf"
+conf "a server that says nothing is waited for once" 'batches=3 questions=3 packets=4 ' -1 x.test A y.test A z.test A
 printf 'options timeout:1 attempts:1\nnameserver 127.0.0.1#%s\n' "$A" >"$T_DIR/resolv.conf"
 conf "attempts: of resolv.conf" 'packets=1 ' act-drop.test A
 
@@ -199,6 +214,37 @@ like "a failure of the authority" "$GOT" '^servfail.example A: servfail$'
 like "a DNSBL" "$GOT" '^2.0.0.127.bl.dnsbl.example A: found 127.0.0.2$'
 GOT=$(dns -D "127.0.0.1:$((base + 1))" minimal.example MX)
 like "a referral is not \"no data\"" "$GOT" '^minimal.example MX: refused$'
+
+# ---- AD of a resolver that is not on loopback: 192.0.2.53, in a network of our own
+
+cat >"$T_DIR/ad.py" <<'X'
+# Answers every question with A 127.0.0.2, and AD.
+import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("192.0.2.53", 53))
+open(sys.argv[1], "w").close()
+while True:
+    m, peer = s.recvfrom(65535)
+    end = m.index(b"\0", 12) + 5
+    s.sendto(m[:2] + struct.pack("!HHHHH", 0x81a0, 1, 1, 0, 0) + m[12:end]
+             + b"\xc0\x0c" + struct.pack("!HHIH4s", 1, 1, 60, 4, b"\x7f\0\0\2"), peer)
+X
+cat >"$T_DIR/ad.sh" <<'X'
+ip link set lo up && ip addr add 192.0.2.53/32 dev lo || exit 1
+python3 "$2/ad.py" "$2/ad" &
+pid=$!
+while [ ! -e "$2/ad" ] && kill -0 $pid; do sleep 0.05; done
+"$1" -D 192.0.2.53 x.test A
+"$1" -D 192.0.2.53 -A y.test A
+kill $pid
+X
+if unshare -rn true 2>/dev/null; then
+	GOT=$(unshare -rn sh "$T_DIR/ad.sh" "$MR_BUILD/bench/dns" "$T_DIR" 2>&1)
+	like "AD of a resolver that is not on loopback is not believed" "$GOT" '^x.test A: found 127'
+	like "but by option" "$GOT" '^y.test A: found ad 127'
+else
+	echo "# no network namespaces here"
+fi
 
 # ---- the machine's resolv.conf, under mr-remote's sandbox
 

@@ -1,6 +1,7 @@
 #include "dns/dns.h"
 
 #include "base/clock.h"
+#include "dns/dns_fixture.h"
 
 #include "../open_dns.h"
 #include "../tap.h"
@@ -109,6 +110,86 @@ test_records(struct mr_dns *dns)
 	ok(mr_dns_get(dns, MR_STR("a.example"), MR_DNS_A, 0)->rec[1].ttl_s == 60, "a TTL");
 }
 
+static const struct {
+	const char *lines, *why;
+} bad[] = {
+	{ "a.example A 192.0.2.1\n\na.example A 192.0.2.999\n", ":3: " },
+	{ "a.example MX mx.example\n", ":1: " },
+	{ "a..example A 192.0.2.1\n", ":1: " },
+	{ "a.example ! slow\n", ":1: '!' needs" },
+	{ "a.example ! servfail HINFO\n", ":1: '!' needs" },
+	{ "! servfail\n", ":1: " },
+	{ "nonsense\n", ":1: " },
+};
+
+static void
+test_bad(void)
+{
+	static char large[MR_DNS_FIXTURE_MAX + 2];
+	struct mr_err err;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (!ok(!open_dns(bad[i].lines, 0, &err) && strstr(err.text, bad[i].why),
+		        "refused with its line: %s", bad[i].why))
+			printf("# %s\n", err.text);
+	memset(large, '\n', MR_DNS_FIXTURE_MAX);
+	mr_dns_close(open_dns(large, 0, &err));
+	ok(true, "a file of MR_DNS_FIXTURE_MAX bytes");
+	large[MR_DNS_FIXTURE_MAX] = '\n';
+	ok(!open_dns(large, 0, &err), "a larger one is refused");
+}
+
+static void
+test_memory(void)
+{
+	static char lines[1024 * 32];
+	struct mr_dns *dns;
+	size_t n = 0, used = 0;
+
+	for (int i = 0; i < 1024; i++)
+		n += (size_t)snprintf(lines + n, sizeof lines - n, "n%d.example A 192.0.2.1\n", i);
+	dns = open_dns(lines, 50000, NULL);
+	for (int i = 0; i < 1024; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "n%d.example", i);
+		used += get(dns, name, MR_DNS_A).ip.b[0] == 192;
+	}
+	ok(used > 50 && used < 1024 && mr_dns_stats(dns).memory <= 50000,
+	    "memory has a ceiling: %zu answers", used);
+	ok(mr_dns_peek(dns, MR_STR("n1023.example"), MR_DNS_A)->result == MR_DNS_BROKEN,
+	    "what does not fit is an outage");
+	is(mr_dns_peek(dns, MR_STR("n0.example"), MR_DNS_A)->canonical, "n0.example",
+	    "what did is kept");
+	mr_dns_forget(dns);
+	ok(!mr_dns_peek(dns, MR_STR("n0.example"), MR_DNS_A) && mr_dns_stats(dns).memory == 0,
+	    "until it is forgotten");
+	ok(get(dns, "n1023.example", MR_DNS_A).ip.b[0] == 192, "then there is room");
+	mr_dns_close(dns);
+}
+
+/* Nobody answers, and nobody needs to. */
+static void
+test_deadline(void)
+{
+	struct mr_dns_conf conf = { .server_n = 0 };
+	struct mr_dns *dns;
+	struct mr_err err;
+
+	ok(mr_dns_open(&dns, &conf, &err) == MR_USAGE && !dns, "nobody to ask");
+	mr_dns_conf_parse(&conf, "127.0.0.1:1", &err);
+	mr_dns_open(&dns, &conf, &err);
+	ok(mr_dns_get(dns, MR_STR("a.example"), MR_DNS_A, mr_clock_mono_ms() - 1)->result
+	        == MR_DNS_TIMEOUT,
+	    "a deadline that has passed");
+	ok(mr_dns_stats(dns).packets == 0, "sends nothing");
+	mr_dns_add(dns, MR_STR("b.example"), MR_DNS_A);
+	mr_dns_forget(dns);
+	mr_dns_run(dns, INT64_MAX);
+	ok(mr_dns_stats(dns).batches == 1, "what waited and was forgotten is not asked");
+	mr_dns_close(dns);
+}
+
 int
 main(void)
 {
@@ -122,5 +203,8 @@ main(void)
 	test_answers(dns);
 	test_records(dns);
 	mr_dns_close(dns);
+	test_bad();
+	test_memory();
+	test_deadline();
 	return done_testing();
 }
