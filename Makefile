@@ -134,9 +134,10 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load $(ASK)
+bench: all $(B)/bench/load $(B)/bench/spf $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
+	$(B)/bench/spf
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all
