@@ -135,10 +135,11 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load $(B)/bench/store $(ASK)
+bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/spf $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 	MR_BUILD=$(abspath $(B)) test/bench/store-run
+	$(B)/bench/spf
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -69,7 +69,7 @@ extern const struct mr_filter mr_filter_spf;
 extern const struct mr_filter *const mr_filters[];
 const struct mr_filter *mr_filter_find(const char *name);
 
-/* One filter, opened. */
+/* One filter, opened; it must not be moved. */
 struct mr_filter_run {
 	const struct mr_filter *filter;
 	struct mr_arena arena;

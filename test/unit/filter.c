@@ -1,0 +1,120 @@
+/* What a runner of several filters does: look ahead in rounds on one resolver, then ask. */
+#include "filter/filter.h"
+
+#include "../open_dns.h"
+#include "../tap.h"
+#include "base/io.h"
+
+static const char world[] = "a.example TXT \"v=spf1 include:b.example include:c.example -all\"\n"
+                            "b.example TXT \"v=spf1 a ~all\"\n"
+                            "b.example A 198.51.100.1\n"
+                            "c.example TXT \"v=spf1 ip4:198.51.100.0/24 ~all\"\n";
+
+static void
+open_filter(
+    struct mr_filter_run *run, const struct mr_filter *filter, int argc, const char *const *args)
+{
+	struct mr_err err;
+	char *argv[8];
+
+	memcpy(argv, args, (size_t)argc * sizeof *argv);
+	if (mr_filter_open(run, filter, argc, argv, NULL, NULL, &err)) {
+		printf("Bail out! %s\n", err.text);
+		exit(1);
+	}
+}
+
+static void
+set_env(struct mr_env *env)
+{
+	mr_env_set(env, MR_STR("client_address"), MR_STR("192.0.2.1"), NULL);
+	mr_env_set(env, MR_STR("helo_name"), MR_STR("h.example"), NULL);
+	mr_env_set(env, MR_STR("sender"), MR_STR("bob@a.example"), NULL);
+}
+
+static void
+test_shared(struct mr_dns *dns, const struct mr_env *env)
+{
+	static const char *const args[] = { "mr-spf", "-N", "mx.example" };
+	struct mr_filter_run run;
+	struct mr_answer answer;
+	uint64_t batches;
+
+	open_filter(&run, &mr_filter_spf, 3, args);
+	mr_filter_look_ahead(&run, env, dns);
+	ok(mr_dns_waiting(dns) == 2, "the records of sender and HELO are asked");
+	mr_dns_run(dns, MR_NO_DEADLINE);
+	mr_filter_look_ahead(&run, env, dns);
+	ok(mr_dns_waiting(dns) == 2, "then both includes");
+	mr_dns_run(dns, MR_NO_DEADLINE);
+	mr_filter_look_ahead(&run, env, dns);
+	ok(mr_dns_waiting(dns) == 1, "then an address");
+	mr_dns_run(dns, MR_NO_DEADLINE);
+	mr_filter_look_ahead(&run, env, dns);
+	ok(mr_dns_waiting(dns) == 0, "then nothing");
+	batches = mr_dns_stats(dns).batches;
+	mr_answer_init(&answer, env->arena);
+	mr_filter_ask(&run, env, &answer);
+	ok(answer.verdict == MR_REFUSE && mr_dns_stats(dns).batches == batches,
+	    "and the filter answers without waiting");
+	mr_filter_close(&run);
+}
+
+/* Without anybody who looks ahead, and with a resolver of its own. */
+static void
+test_own(struct mr_dns *dns, const struct mr_env *env)
+{
+	static const char zone[] = "a.example TXT \"v=spf1 +all\"\n";
+	char path[] = "/tmp/mr-filter.XXXXXX", option[64];
+	const char *args[] = { "mr-spf", "-D", option };
+	struct mr_filter_run run;
+	struct mr_answer answer;
+	int fd = mkstemp(path);
+
+	if (fd < 0 || mr_io_write(fd, mr_str(zone), NULL))
+		exit(111);
+	snprintf(option, sizeof option, "file:%s", path);
+	open_filter(&run, &mr_filter_spf, 3, args);
+	mr_filter_look_ahead(&run, env, dns);
+	ok(mr_dns_waiting(dns) == 0, "-D: the others' resolver is left alone");
+	mr_answer_init(&answer, env->arena);
+	mr_filter_ask(&run, env, &answer);
+	ok(answer.verdict == MR_DUNNO
+	        && mr_str_is(mr_attrs_get(&answer.attrs, "spf_result"), "pass"),
+	    "-D: its answers count");
+	mr_filter_close(&run);
+	unlink(path);
+}
+
+static void
+test_none(struct mr_dns *dns, const struct mr_env *env)
+{
+	static const char *const args[] = { "mr-access", "test/tables/access" };
+	struct mr_filter_run run;
+
+	open_filter(&run, &mr_filter_access, 2, args);
+	mr_filter_look_ahead(&run, env, dns);
+	ok(mr_dns_waiting(dns) == 0 && !run.has_begun, "a filter that asks no DNS is left alone");
+	mr_filter_close(&run);
+}
+
+int
+main(void)
+{
+	struct mr_arena arena;
+	struct mr_env env;
+	struct mr_err err;
+	struct mr_dns *dns = open_dns(world, 0, &err);
+
+	if (!ok(dns, "the fixture is read"))
+		return 1;
+	mr_arena_init(&arena, 1 << 20);
+	mr_env_init(&env, &arena);
+	set_env(&env);
+	test_shared(dns, &env);
+	test_own(dns, &env);
+	test_none(dns, &env);
+	mr_arena_free(&arena);
+	mr_dns_close(dns);
+	return done_testing();
+}
