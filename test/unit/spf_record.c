@@ -132,56 +132,54 @@ test_records(void)
 }
 
 /* Section 7.4's sender and addresses, and our own edges. */
+static const struct {
+	const char *text, *want, *want6;
+} expansions[] = {
+	{ "%{s}", "strong-bad@email.example.com", NULL },
+	{ "%{o}", "email.example.com", NULL },
+	{ "%{d}", "email.example.com", NULL },
+	{ "%{d4}", "email.example.com", NULL },
+	{ "%{d3}", "email.example.com", NULL },
+	{ "%{d2}", "example.com", NULL },
+	{ "%{d1}", "com", NULL },
+	{ "%{d99999999999999999999}", "email.example.com", NULL },
+	{ "%{dr}", "com.example.email", NULL },
+	{ "%{d2r}", "example.email", NULL },
+	{ "%{DR}", "com.example.email", NULL },
+	{ "%{l}", "strong-bad", NULL },
+	{ "%{l-}", "strong.bad", NULL },
+	{ "%{lr}", "strong-bad", NULL },
+	{ "%{lr-}", "bad.strong", NULL },
+	{ "%{l1r-}", "strong", NULL },
+	{ "%{l1r-+,/_=.}", "strong", NULL },
+	{ "%{S}", "strong-bad%40email.example.com", NULL },
+	{ "%{h}", "a..b/c", NULL },
+	{ "%{H}", "a..b%2Fc", NULL },
+	{ "%{hr}", "b/c..a", NULL },
+	{ "%{h2}", ".b/c", NULL },
+	{ "%{h/}", "a..b.c", NULL },
+	{ "%{p}", "mx.example.org", NULL },
+	{ "%{r}", "receiver.example", NULL },
+	{ "%{t}", "1700000000", NULL },
+	{ "%{c}", "192.0.2.3", "2001:db8::cb01" },
+	{ "%{C}", "192.0.2.3", "2001%3Adb8%3A%3Acb01" },
+	{ "%%%_%-%{v}", "% %20in-addr", "% %20ip6" },
+	{ "%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com",
+	    "1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6._spf."
+	    "example.com" },
+	{ "%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com", NULL },
+	{ "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}", "bad.strong.lp.3.2.0.192.in-addr._spf.example.com",
+	    "bad.strong.lp.1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2."
+	    "ip6._spf.example.com" },
+	{ "%{ir}.%{v}.%{l1r-}.lp._spf.%{d2}", "3.2.0.192.in-addr.strong.lp._spf.example.com",
+	    "1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6.strong.lp."
+	    "_spf.example.com" },
+	{ "%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net", NULL },
+};
+
 static void
 test_macros(void)
 {
-	static const struct {
-		const char *text, *want, *want6;
-	} v[] = {
-		{ "%{s}", "strong-bad@email.example.com", NULL },
-		{ "%{o}", "email.example.com", NULL },
-		{ "%{d}", "email.example.com", NULL },
-		{ "%{d4}", "email.example.com", NULL },
-		{ "%{d3}", "email.example.com", NULL },
-		{ "%{d2}", "example.com", NULL },
-		{ "%{d1}", "com", NULL },
-		{ "%{d99999999999999999999}", "email.example.com", NULL },
-		{ "%{dr}", "com.example.email", NULL },
-		{ "%{d2r}", "example.email", NULL },
-		{ "%{DR}", "com.example.email", NULL },
-		{ "%{l}", "strong-bad", NULL },
-		{ "%{l-}", "strong.bad", NULL },
-		{ "%{lr}", "strong-bad", NULL },
-		{ "%{lr-}", "bad.strong", NULL },
-		{ "%{l1r-}", "strong", NULL },
-		{ "%{l1r-+,/_=.}", "strong", NULL },
-		{ "%{S}", "strong-bad%40email.example.com", NULL },
-		{ "%{h}", "a..b/c", NULL },
-		{ "%{H}", "a..b%2Fc", NULL },
-		{ "%{hr}", "b/c..a", NULL },
-		{ "%{h2}", ".b/c", NULL },
-		{ "%{h/}", "a..b.c", NULL },
-		{ "%{p}", "mx.example.org", NULL },
-		{ "%{r}", "receiver.example", NULL },
-		{ "%{t}", "1700000000", NULL },
-		{ "%{c}", "192.0.2.3", "2001:db8::cb01" },
-		{ "%{C}", "192.0.2.3", "2001%3Adb8%3A%3Acb01" },
-		{ "%%%_%-%{v}", "% %20in-addr", "% %20ip6" },
-		{ "%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com",
-		    "1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6._spf."
-		    "example.com" },
-		{ "%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com", NULL },
-		{ "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}",
-		    "bad.strong.lp.3.2.0.192.in-addr._spf.example.com",
-		    "bad.strong.lp.1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2."
-		    "ip6._spf.example.com" },
-		{ "%{ir}.%{v}.%{l1r-}.lp._spf.%{d2}",
-		    "3.2.0.192.in-addr.strong.lp._spf.example.com",
-		    "1.0.B.C.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.B.D.0.1.0.0.2.ip6.strong.lp."
-		    "_spf.example.com" },
-		{ "%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net",
-		    NULL },
-	};
 	struct mr_spf_macros m = { .sender = MR_STR("strong-bad@email.example.com"),
 		.local = MR_STR("strong-bad"),
 		.sender_domain = MR_STR("email.example.com"),
@@ -195,12 +193,14 @@ test_macros(void)
 
 	mr_ip_parse(&ip4, MR_STR("192.0.2.3"));
 	mr_ip_parse(&ip6, MR_STR("2001:db8::cb01"));
-	for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+	for (size_t i = 0; i < sizeof expansions / sizeof *expansions; i++)
 		for (int is_v6 = 0; is_v6 < 2; is_v6++) {
 			m.ip = is_v6 ? &ip6 : &ip4;
 			mr_buf_init(&b, 1000);
-			mr_spf_expand(&b, mr_str(v[i].text), &m);
-			is(mr_buf_str(&b), is_v6 && v[i].want6 ? v[i].want6 : v[i].want, v[i].text);
+			mr_spf_expand(&b, mr_str(expansions[i].text), &m);
+			is(mr_buf_str(&b),
+			    is_v6 && expansions[i].want6 ? expansions[i].want6 : expansions[i].want,
+			    expansions[i].text);
 			mr_buf_free(&b);
 		}
 	mr_buf_init(&b, 27);
