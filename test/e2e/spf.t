@@ -222,6 +222,17 @@ like '-v: a lookup' "$(cat log)" '^mr-spf: debug event=spf lookup=example.org ty
 like '-v: a record' "$(cat log)" ' event=spf domain=example.org record="v=spf1 ip4:192.0.2.0/28 include'
 like '-v: a term' "$(cat log)" ' event=spf domain=example.org term=ip4:192.0.2.0/28 match=yes$'
 
+# as a stage, inside mr-pipe and executed by it
+echo "mail spf - mr-spf -D file:$T_DIR/zone -N mx.example" >spec
+for how in '' -x; do
+	{
+		echo request=smtpd_access_policy
+		echo protocol_state=RCPT
+		sed '/^$/i recipient=x@y.example' ok
+	} | mr-pipe $how -l -N mx.example spec >got
+	like "a stage $how" "$(cat got)" '^action=PREPEND Authentication-Results: mx\.example;.spf=pass smtp\.mailfrom=example\.org;.spf=fail smtp\.helo=helo\.example$'
+done
+
 # what results mean
 # means IP HELO SENDER ARGS RESULT ACTION
 means() {
