@@ -10,7 +10,6 @@
 #define FILTER_MEMORY_MAX (64u << 20) /* what a filter's options and state may take of its arena */
 #define RECORD_MEMORY_MAX (16u << 20) /* what one record and its answer may take */
 #define OPTS_MAX          256u        /* own options of one command line */
-#define RESOLV_CONF       "/etc/resolv.conf"
 
 /* ---- options ------------------------------------------------------------------------------------ */
 
@@ -98,25 +97,6 @@ read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_e
 	return MR_OK;
 }
 
-/* What a filter that asks the DNS needs and was not told by options. */
-static enum mr_status
-read_host(struct mr_filter_run *run, struct mr_err *err)
-{
-	struct mr_host host;
-	enum mr_status st;
-
-	if (!run->filter->ask)
-		return MR_OK;
-	if (!run->has_resolver && (st = mr_dns_conf_read(&run->resolver, RESOLV_CONF, err)))
-		return st;
-	if (run->conf.our_name.p)
-		return MR_OK;
-	if ((st = mr_host_read(&host, err)))
-		return st;
-	run->conf.our_name = mr_arena_dup(&run->arena, mr_str(host.name));
-	return run->conf.our_name.p ? MR_OK : mr_err_set(err, MR_TEMP, "out of memory");
-}
-
 enum mr_status
 mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
     char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err)
@@ -127,8 +107,7 @@ mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int ar
 	mr_arena_init(&run->arena, FILTER_MEMORY_MAX);
 	mr_env_init(&run->by_hand, &run->arena);
 	run->conf = (struct mr_filter_conf){ .log = log, .watch = watch, .arena = &run->arena };
-	if ((st = read_options(run, argc, argv, err)) == MR_OK
-	    && (st = read_host(run, err)) == MR_OK)
+	if ((st = read_options(run, argc, argv, err)) == MR_OK)
 		st = filter->open(&run->state, &run->conf, err);
 	if (st)
 		mr_arena_free(&run->arena);
@@ -167,16 +146,26 @@ begin(struct mr_filter_run *run, struct mr_err *err)
 }
 
 void
-mr_filter_look_ahead(struct mr_filter_run *run, const struct mr_env *env, struct mr_dns *dns)
+mr_filter_share(struct mr_filter_run *run, struct mr_dns *dns)
+{
+	if (!run->has_resolver)
+		run->conf.dns = dns;
+}
+
+void
+mr_filter_look_ahead(struct mr_filter_run *run, const struct mr_env *env)
 {
 	struct mr_err err;
 
-	if (!run->filter->ask)
-		return;
-	if (!run->has_resolver)
-		run->conf.dns = dns;
-	if (begin(run, &err) == MR_OK)
+	if (run->filter->ask && begin(run, &err) == MR_OK)
 		run->filter->ask(run->state, env, &err);
+}
+
+void
+mr_filter_forget(struct mr_filter_run *run)
+{
+	if (run->dns)
+		mr_dns_forget(run->dns);
 }
 
 void
@@ -253,8 +242,8 @@ answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, i
 	enum mr_status st;
 
 	mr_answer_init(&answer, env->arena);
-	if (run->dns && !is_again)
-		mr_dns_forget(run->dns);
+	if (!is_again)
+		mr_filter_forget(run);
 	mr_filter_ask(run, env, &answer);
 	if (is_again) /* Postfix would put them in front once more */
 		answer.headers = (struct mr_str){ NULL, 0 };
@@ -317,6 +306,25 @@ answer_stdin(struct mr_filter_run *run, int *code, struct mr_err *err)
 	return st == MR_NOTFOUND ? MR_OK : st;
 }
 
+/* What a filter that asks the DNS was not told by options, from the system. */
+static enum mr_status
+read_host(struct mr_filter_run *run, struct mr_err *err)
+{
+	struct mr_host host;
+	enum mr_status st;
+
+	if (!run->filter->ask)
+		return MR_OK;
+	if (!run->has_resolver && (st = mr_dns_conf_read(&run->resolver, MR_DNS_RESOLV_CONF, err)))
+		return st;
+	if (run->conf.our_name.p)
+		return MR_OK;
+	if ((st = mr_host_read(&host, err)))
+		return st;
+	run->conf.our_name = mr_arena_dup(&run->arena, mr_str(host.name));
+	return run->conf.our_name.p ? MR_OK : mr_err_set(err, MR_TEMP, "out of memory");
+}
+
 int
 mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 {
@@ -335,9 +343,10 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 	if (st == MR_OK) {
 		log.is_verbose = run.conf.is_verbose;
 		mr_sandbox_enter(nothing, &log);
-		st = run.is_by_hand && !run.is_loop
-		    ? answer_one(&run, &run.by_hand, false, &code, &err)
-		    : answer_stdin(&run, &code, &err);
+		if ((st = read_host(&run, &err)) == MR_OK)
+			st = run.is_by_hand && !run.is_loop
+			    ? answer_one(&run, &run.by_hand, false, &code, &err)
+			    : answer_stdin(&run, &code, &err);
 		mr_filter_close(&run);
 	}
 	if (st)

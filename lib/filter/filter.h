@@ -31,9 +31,10 @@ struct mr_filter_conf {
 	char *const *operand;
 	size_t operand_n;
 
-	/* For a filter with `ask` only.  The conf itself lives as long as the filter's state, too. */
-	struct mr_dns *dns;     /* from the first begin, ask or envelope on */
-	struct mr_str our_name; /* -N, or the host's name as the system says it */
+	/* For a filter with `ask` only, from the first begin, ask or envelope on.  The conf itself lives as
+	 * long as the filter's state, too. */
+	struct mr_dns *dns;
+	struct mr_str our_name; /* -N, or the runner's */
 };
 
 /* All functions but open and one of the work functions may be NULL. */
@@ -76,12 +77,13 @@ struct mr_filter_run {
 	struct mr_filter_conf conf;
 	void *state;
 	bool has_begun;
-	struct mr_dns_conf resolver; /* -D, or resolv.conf(5) */
-	bool has_resolver;           /* -D was given */
-	struct mr_dns *dns;          /* our own, if nobody gave us one */
-	bool is_loop, is_report;     /* -l, -n */
-	bool is_by_hand;             /* -i, -h, -f or -r was given: ... */
-	struct mr_env by_hand;       /* ... as this record */
+	struct mr_dns_conf
+	    resolver;       /* -D; without it the runner's, or its resolver itself in conf.dns */
+	bool has_resolver;  /* -D was given */
+	struct mr_dns *dns; /* our own, if nobody gave us one */
+	bool is_loop, is_report; /* -l, -n */
+	bool is_by_hand;         /* -i, -h, -f or -r was given: ... */
+	struct mr_env by_hand;   /* ... as this record */
 };
 
 /* Reads argv (argv[0] is the command's word) and opens the filter.  MR_USAGE with a reason. */
@@ -89,10 +91,16 @@ enum mr_status mr_filter_open(struct mr_filter_run *run, const struct mr_filter 
     char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err);
 void mr_filter_close(struct mr_filter_run *run);
 
-/* For a runner of several filters, after the fork: the filter shares `dns`, unless it has -D, and adds
- * what it will need for `env` to its batch.  Run the batch and call again until none is added; then
- * mr_filter_ask.  Does nothing for filters that ask no DNS; a fault comes out in mr_filter_ask. */
-void mr_filter_look_ahead(struct mr_filter_run *run, const struct mr_env *env, struct mr_dns *dns);
+/* For a runner of several filters, after the fork: the filter shares `dns`, unless it has -D. */
+void mr_filter_share(struct mr_filter_run *run, struct mr_dns *dns);
+
+/* Adds what the filter will need for `env` to the batch of its resolver.  Run the batch and call again
+ * until none is added; then mr_filter_ask.  Does nothing for filters that ask no DNS; a fault comes
+ * out in mr_filter_ask. */
+void mr_filter_look_ahead(struct mr_filter_run *run, const struct mr_env *env);
+
+/* A transaction begins: a resolver of its own forgets its answers. */
+void mr_filter_forget(struct mr_filter_run *run);
 
 /* Asks it: always gives an answer; a fault of ours is logged and becomes MR_DEFER 4.3.0, or MR_DUNNO
  * with -e open. */

@@ -47,6 +47,8 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 	step->filter = filter;
 	if (step->own.conf.time_s == 0)
 		step->own.conf.time_s = st->time_s;
+	if (!step->own.conf.our_name.p)
+		step->own.conf.our_name = mr_str(pl->conf.host);
 	if (st->is_edit)
 		mr_spec_complain(
 		    spec, st->line, false, "stage '%s': %s does not edit", st->name, filter->name);
@@ -88,6 +90,19 @@ read_spec(struct mr_pipeline *pl, const char *path, struct mr_err *err)
 	return st;
 }
 
+/* True if a filter that runs inside asks the DNS, and was not told whom. */
+static bool
+shares_dns(const struct mr_pipeline *pl)
+{
+	for (size_t i = 0; i < pl->n; i++) {
+		const struct mr_step *step = &pl->step[i];
+
+		if (step->filter && step->filter->ask && !step->argv && !step->own.has_resolver)
+			return true;
+	}
+	return false;
+}
+
 enum mr_status
 mr_pipeline_open(
     struct mr_pipeline *pl, const char *path, const struct mr_pipe_conf *conf, struct mr_err *err)
@@ -104,6 +119,10 @@ mr_pipeline_open(
 		return mr_err_set(err, MR_TEMP, "%s: out of memory", path);
 	for (; pl->n < pl->spec.n; pl->n++)
 		open_step(pl, &pl->step[pl->n], &pl->spec.stage[pl->n]);
+	if (shares_dns(pl)
+	    && ((st = mr_watch_add(pl->conf.watch, MR_DNS_RESOLV_CONF, err))
+	        || (st = mr_dns_conf_read(&pl->resolver, MR_DNS_RESOLV_CONF, err))))
+		return st;
 	if (pl->spec.is_out_of_memory)
 		return mr_err_set(err, MR_TEMP, "%s: out of memory", path);
 	for (size_t i = 0; i < pl->spec.problem_n; i++)
@@ -119,7 +138,22 @@ mr_pipeline_close(struct mr_pipeline *pl)
 	for (size_t i = 0; i < pl->n; i++)
 		if (pl->step[i].filter)
 			mr_filter_close(&pl->step[i].own);
+	mr_dns_close(pl->dns);
 	mr_spec_free(&pl->spec);
+}
+
+void
+mr_pipeline_begin(struct mr_pipeline *pl)
+{
+	if (pl->dns)
+		mr_dns_forget(pl->dns);
+	else if (shares_dns(pl))
+		mr_dns_open(&pl->dns, &pl->resolver, NULL);
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->step[i].filter) {
+			mr_filter_forget(&pl->step[i].own);
+			mr_filter_share(&pl->step[i].own, pl->dns);
+		}
 }
 
 bool

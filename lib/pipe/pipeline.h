@@ -26,6 +26,8 @@ struct mr_pipeline {
 	struct mr_spec spec;
 	struct mr_step *step; /* one for each stage, in the same order */
 	size_t n;
+	struct mr_dns_conf resolver; /* of own filters without -D, ... */
+	struct mr_dns *dns;          /* ... from the first mr_pipeline_begin on; NULL: none asks */
 };
 
 /* Reads the spec and opens everything; before any fork.  All that is wrong is in
@@ -34,6 +36,10 @@ struct mr_pipeline {
 enum mr_status mr_pipeline_open(
     struct mr_pipeline *pl, const char *path, const struct mr_pipe_conf *conf, struct mr_err *err);
 void mr_pipeline_close(struct mr_pipeline *pl);
+
+/* A connection or a transaction begins, after the fork: filters share one resolver, without answers of
+ * the one before.  If that cannot be made, filters that need it say so. */
+void mr_pipeline_begin(struct mr_pipeline *pl);
 
 /* True if a stage is run by starting a program. */
 bool mr_pipeline_executes(const struct mr_pipeline *pl);

@@ -5,6 +5,7 @@
 #include "pipe/stage.h"
 
 #define SCOPE_MEMORY_MAX (32u << 20)
+#define LOOK_AHEAD_MAX   12u /* batches of DNS questions that go out for all stages together */
 
 static const struct mr_result no_objection = { .verdict = MR_DUNNO };
 
@@ -21,6 +22,7 @@ mr_run_init(struct mr_run *run, struct mr_pipeline *pl)
 		mr_env_init(&s->env, &s->arena);
 	}
 	run->all_rcpt_classes = ~0u;
+	mr_pipeline_begin(pl);
 }
 
 static void
@@ -37,6 +39,7 @@ mr_run_reset(struct mr_run *run, enum mr_phase phase)
 	for (unsigned i = phase; i < MR_PHASE_N; i++)
 		empty_scope(&run->scope[i]);
 	run->all_rcpt_classes = ~0u;
+	mr_pipeline_begin(run->pl);
 }
 
 void
@@ -157,16 +160,22 @@ tell_skipped(const struct mr_run *run, const struct mr_stage *st, uint32_t again
 	mr_buf_free(&why);
 }
 
-/* True if the classes that hold let it run. */
+/* True if the classes that hold now let it run. */
 static bool
-may_run(const struct mr_run *run, const struct mr_stage *st)
+is_let(const struct mr_run *run, const struct mr_stage *st)
 {
 	uint32_t mask = classes_for(run, st->phase);
 
-	if (!(st->unless & mask) && (!st->only || st->only & mask))
+	return !(st->unless & mask) && (!st->only || st->only & mask);
+}
+
+static bool
+may_run(const struct mr_run *run, const struct mr_stage *st)
+{
+	if (is_let(run, st))
 		return true;
 	if (run->trace)
-		tell_skipped(run, st, st->unless & mask);
+		tell_skipped(run, st, st->unless & classes_for(run, st->phase));
 	return false;
 }
 
@@ -262,6 +271,48 @@ own_fault(struct mr_run *run, enum mr_phase phase, const struct mr_err *err, str
 
 /* ---- phases before data -------------------------------------------------------------------------- */
 
+/* Lets the filters of `phase` that will run, as it looks now, add to the batch.  The time that the most
+ * impatient of them has comes out in *time_s. */
+static void
+look_at_phase(struct mr_run *run, enum mr_phase phase, uint64_t *time_s)
+{
+	struct mr_arena arena;
+	struct mr_env env;
+
+	mr_arena_init(&arena, SCOPE_MEMORY_MAX);
+	for (size_t i = 0; i < run->pl->n; i++) {
+		struct mr_step *step = &run->pl->step[i];
+
+		if (step->stage->phase != phase || step->stage->is_now || !step->filter
+		    || step->argv || !is_let(run, step->stage)
+		    || make_record(run, phase, &arena, &env, NULL))
+			continue;
+		mr_filter_look_ahead(&step->own, &env);
+		if (step->own.conf.time_s < *time_s)
+			*time_s = step->own.conf.time_s;
+	}
+	mr_arena_free(&arena);
+}
+
+/* Stages that are about to run: their DNS questions go out at once, then those that follow from the
+ * answers.  With the sender known, the phases up to mail will follow within the same RCPT. */
+static void
+look_ahead(struct mr_run *run, enum mr_phase last)
+{
+	if (mr_run_get(run, "sender").p)
+		last = MR_MAIL;
+	for (unsigned n = 0; run->pl->dns && n < LOOK_AHEAD_MAX; n++) {
+		uint64_t time_s = MR_STAGE_TIME_MAX_S;
+
+		for (unsigned i = MR_CONNECT; i <= last; i++)
+			if (!run->scope[i].has_run)
+				look_at_phase(run, (enum mr_phase)i, &time_s);
+		if (!mr_dns_waiting(run->pl->dns))
+			return;
+		mr_dns_run(run->pl->dns, mr_clock_mono_ms() + (int64_t)time_s * 1000);
+	}
+}
+
 /* Runs the stages of one phase, `now` ones or the others, until the first refusal; those of `end`
  * cannot refuse anything and run all. */
 static void
@@ -304,6 +355,8 @@ void
 mr_run_upto(struct mr_run *run, enum mr_phase last, struct mr_result *result)
 {
 	mr_run_now(run, result);
+	if (result->verdict == MR_DUNNO)
+		look_ahead(run, last);
 	for (unsigned i = MR_CONNECT; i <= last && result->verdict == MR_DUNNO; i++) {
 		struct mr_scope *s = &run->scope[i];
 

@@ -41,16 +41,17 @@ test_shared(struct mr_dns *dns, const struct mr_env *env)
 	uint64_t batches;
 
 	open_filter(&run, &mr_filter_spf, 3, args);
-	mr_filter_look_ahead(&run, env, dns);
+	mr_filter_share(&run, dns);
+	mr_filter_look_ahead(&run, env);
 	ok(mr_dns_waiting(dns) == 2, "the records of sender and HELO are asked");
 	mr_dns_run(dns, MR_NO_DEADLINE);
-	mr_filter_look_ahead(&run, env, dns);
+	mr_filter_look_ahead(&run, env);
 	ok(mr_dns_waiting(dns) == 2, "then both includes");
 	mr_dns_run(dns, MR_NO_DEADLINE);
-	mr_filter_look_ahead(&run, env, dns);
+	mr_filter_look_ahead(&run, env);
 	ok(mr_dns_waiting(dns) == 1, "then an address");
 	mr_dns_run(dns, MR_NO_DEADLINE);
-	mr_filter_look_ahead(&run, env, dns);
+	mr_filter_look_ahead(&run, env);
 	ok(mr_dns_waiting(dns) == 0, "then nothing");
 	batches = mr_dns_stats(dns).batches;
 	mr_answer_init(&answer, env->arena);
@@ -75,7 +76,8 @@ test_own(struct mr_dns *dns, const struct mr_env *env)
 		exit(111);
 	snprintf(option, sizeof option, "file:%s", path);
 	open_filter(&run, &mr_filter_spf, 3, args);
-	mr_filter_look_ahead(&run, env, dns);
+	mr_filter_share(&run, dns);
+	mr_filter_look_ahead(&run, env);
 	ok(mr_dns_waiting(dns) == 0, "-D: the others' resolver is left alone");
 	mr_answer_init(&answer, env->arena);
 	mr_filter_ask(&run, env, &answer);
@@ -93,7 +95,7 @@ test_none(struct mr_dns *dns, const struct mr_env *env)
 	struct mr_filter_run run;
 
 	open_filter(&run, &mr_filter_access, 2, args);
-	mr_filter_look_ahead(&run, env, dns);
+	mr_filter_look_ahead(&run, env);
 	ok(mr_dns_waiting(dns) == 0 && !run.has_begun, "a filter that asks no DNS is left alone");
 	mr_filter_close(&run);
 }

@@ -249,6 +249,57 @@ fields(void)
 	end_run();
 }
 
+/* ---- DNS ------------------------------------------------------------------------------------------ */
+
+static void
+mail_from_a(void)
+{
+	mr_run_set(&run, MR_CONNECT, "client_address", MR_STR("192.0.2.1"), &err);
+	mr_run_set(&run, MR_HELO, "helo_name", MR_STR("h.example"), &err);
+	mr_run_set(&run, MR_MAIL, "sender", MR_STR("bob@a.example"), &err);
+}
+
+/* Two stages that need the same answers, over one resolver. */
+static void
+one_resolver(void)
+{
+	char zone[300];
+	size_t memory;
+
+	write_file("zone",
+	    "a.example TXT \"v=spf1 include:b.example include:c.example ~all\"\n"
+	    "b.example TXT \"v=spf1 a ~all\"\nb.example A 198.51.100.1\n"
+	    "c.example TXT \"v=spf1 ip4:198.51.100.0/24 ~all\"\n",
+	    0600);
+	snprintf(zone, sizeof zone, "%s/zone", dir);
+	mr_buf_clear(&seen);
+	if (open_spec("mail one - mr-spf\nmail two only=auth mr-spf\n"
+	              "mail three - mr-spf -a softfail=reject\n"))
+		die("spec");
+	ok(pl.resolver.server_n > 0 && !pl.dns, "resolv.conf is read, nothing is opened");
+	pl.resolver.fixture = zone;
+	mr_run_init(&run, &pl);
+	run.trace = on_step;
+	mail_from_a();
+	ok(upto(MR_MAIL) == MR_REFUSE, "softfail is refused by the stage that says so");
+	ran("one=0 two- three=100 ", "both have run");
+	ok(mr_dns_stats(pl.dns).batches == 3 && mr_dns_stats(pl.dns).questions == 5,
+	    "three round trips for both, no question twice: %d, %d",
+	    (int)mr_dns_stats(pl.dns).batches, (int)mr_dns_stats(pl.dns).questions);
+	memory = mr_dns_stats(pl.dns).memory;
+	for (int i = 0; i < 1000; i++) {
+		mr_run_reset(&run, MR_MAIL);
+		mail_from_a();
+		upto(MR_MAIL);
+	}
+	ok(r.verdict == MR_REFUSE && mr_dns_stats(pl.dns).memory == memory,
+	    "a thousand transactions later no more is kept");
+	end_run();
+	begin("mail none - code 0\n");
+	ok(!pl.dns, "no filter that asks: no resolver");
+	end_run();
+}
+
 int
 main(void)
 {
@@ -256,6 +307,7 @@ main(void)
 
 	fixture_begin(path, sizeof path);
 	scopes();
+	one_resolver();
 	null_sender_first();
 	other_permit();
 	refusals();
