@@ -113,6 +113,14 @@ stop() {
 	T_PIDS=$(for t_p in $T_PIDS; do [ "$t_p" = "$1" ] || echo "$t_p"; done)
 }
 
+# python_with MODULE: the first Python that has it in $python, or the test is left out
+python_with() {
+	for python in python3 /usr/bin/python3; do
+		! "$python" -c "import $1" 2>/dev/null || return 0
+	done
+	skip_all "no Python has $1"
+}
+
 skip_all() {
 	echo "1..0 # SKIP $*"
 	exit 0

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "check/spf_walk.h"
+#include "dns/names.h"
 #include "mail/addr.h"
 #include "mail/idn.h"
 
@@ -78,12 +79,11 @@ match_mx(struct mr_spf_walk *w, const struct mr_spf_term *t, struct mr_str name)
 static enum mr_spf_outcome
 match_ptr(struct mr_spf_walk *w, struct mr_str name)
 {
+	char storage[MR_DNS_PTR_NAME_MAX];
 	const struct mr_dns_answer *a;
-	struct mr_buf b;
 	enum mr_spf_outcome m =
-	    mr_spf_look_up_counted(w, mr_spf_reverse_name(w, &b), MR_DNS_PTR, &a);
+	    mr_spf_look_up_counted(w, mr_dns_ptr_name(storage, w->query->ip), MR_DNS_PTR, &a);
 
-	mr_buf_free(&b);
 	if (m == MR_SPF_END && w->end == MR_SPF_TEMPERROR)
 		return MR_SPF_NO; /* 5.5: an error of this lookup is no match */
 	if (m != MR_SPF_NO || !a)

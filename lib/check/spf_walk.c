@@ -1,5 +1,7 @@
 #include "check/spf_walk.h"
 
+#include "dns/names.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -138,15 +140,6 @@ is_below(struct mr_str name, struct mr_str domain)
 	    && mr_str_caseeq(mr_str_from(name, name.n - domain.n), domain);
 }
 
-static bool
-has_address(const struct mr_dns_answer *a, const struct mr_ip *ip)
-{
-	for (size_t i = 0; a && a->result == MR_DNS_FOUND && i < a->n; i++)
-		if (mr_ip_eq(&a->rec[i].ip, ip))
-			return true;
-	return false;
-}
-
 bool
 mr_spf_is_host(struct mr_str name)
 {
@@ -162,12 +155,13 @@ mr_spf_validated_name(
 
 	for (size_t i = 0; i < ptr->n && i < MR_SPF_PTR_MAX; i++) {
 		struct mr_str name = ptr->rec[i].text;
+		const struct mr_dns_answer *a;
 		int rank = mr_str_caseeq(name, domain) ? 3 : is_below(name, domain) ? 2 : is_any;
 
 		if (rank == 0 || !mr_spf_is_host(name))
 			continue;
-		if (has_address(mr_spf_look_up(w, name, mr_spf_address_type(w)), w->query->ip)
-		    && rank > best_rank) {
+		a = mr_spf_look_up(w, name, mr_spf_address_type(w));
+		if (a && mr_dns_has_address(a, w->query->ip) && rank > best_rank) {
 			best = name;
 			best_rank = rank;
 		}
@@ -175,24 +169,15 @@ mr_spf_validated_name(
 	return best;
 }
 
-struct mr_str
-mr_spf_reverse_name(struct mr_spf_walk *w, struct mr_buf *out)
-{
-	mr_buf_init(out, MR_SPF_NAME_MAX);
-	mr_spf_expand(out, MR_STR("%{ir}.%{v}.arpa"), &w->macros);
-	return mr_buf_str(out);
-}
-
 /* %{p} (7.3). */
 static struct mr_str
 macro_p(struct mr_spf_walk *w, struct mr_str domain)
 {
-	const struct mr_dns_answer *ptr;
+	char storage[MR_DNS_PTR_NAME_MAX];
 	struct mr_str name = { NULL, 0 };
-	struct mr_buf b;
+	const struct mr_dns_answer *ptr =
+	    mr_spf_look_up(w, mr_dns_ptr_name(storage, w->query->ip), MR_DNS_PTR);
 
-	ptr = mr_spf_look_up(w, mr_spf_reverse_name(w, &b), MR_DNS_PTR);
-	mr_buf_free(&b);
 	if (ptr && ptr->result == MR_DNS_FOUND)
 		name = mr_spf_validated_name(w, domain, true, ptr);
 	return name.p ? name : MR_STR("unknown");

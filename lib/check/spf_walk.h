@@ -62,9 +62,6 @@ enum mr_spf_outcome mr_spf_look_up_counted(struct mr_spf_walk *w, struct mr_str 
 /* A or AAAA, as the client's address is. */
 enum mr_dns_type mr_spf_address_type(const struct mr_spf_walk *w);
 
-/* Where the client's names are (5.5), in `out`, which the caller frees. */
-struct mr_str mr_spf_reverse_name(struct mr_spf_walk *w, struct mr_buf *out);
-
 /* The client's validated name (5.5) out of the records `ptr`: `domain` itself, else one below it, else,
  * if `is_any`, any; p NULL if there is none, or not yet. */
 struct mr_str mr_spf_validated_name(

@@ -25,6 +25,15 @@ mr_dns_reverse(char *storage, const struct mr_ip *ip)
 	return mr_str(storage);
 }
 
+struct mr_str
+mr_dns_ptr_name(char *storage, const struct mr_ip *ip)
+{
+	size_t n = mr_dns_reverse(storage, ip).n;
+
+	snprintf(storage + n, MR_DNS_PTR_NAME_MAX - n, ip->is_v6 ? ".ip6.arpa" : ".in-addr.arpa");
+	return mr_str(storage);
+}
+
 static const struct mr_dns_answer *
 peek_or_add(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type)
 {
@@ -44,11 +53,11 @@ is_host_name(struct mr_str name)
 	return mr_domain_is_valid(name) && mr_ip_parse(&ip, name) != MR_OK;
 }
 
-static bool
-has_address(const struct mr_dns_answer *a, const struct mr_ip *ip)
+bool
+mr_dns_has_address(const struct mr_dns_answer *answer, const struct mr_ip *ip)
 {
-	for (size_t i = 0; i < a->n; i++)
-		if (mr_ip_eq(&a->rec[i].ip, ip))
+	for (size_t i = 0; i < answer->n; i++)
+		if (mr_ip_eq(&answer->rec[i].ip, ip))
 			return true;
 	return false;
 }
@@ -56,15 +65,13 @@ has_address(const struct mr_dns_answer *a, const struct mr_ip *ip)
 bool
 mr_dns_names(struct mr_dns *dns, const struct mr_ip *ip, struct mr_dns_names *names)
 {
-	char storage[MR_DNS_REVERSE_MAX], reverse[MR_DNS_REVERSE_MAX + sizeof ".in-addr.arpa"];
+	char storage[MR_DNS_PTR_NAME_MAX];
 	const struct mr_dns_answer *ptr;
 	bool is_missing = false, is_outage = false;
 	size_t n = 0;
 
 	*names = (struct mr_dns_names){ .iprev = MR_IPREV_PERMERROR };
-	snprintf(reverse, sizeof reverse, "%s.%s", mr_dns_reverse(storage, ip).p,
-	    ip->is_v6 ? "ip6.arpa" : "in-addr.arpa");
-	if (!(ptr = peek_or_add(dns, mr_str(reverse), MR_DNS_PTR)))
+	if (!(ptr = peek_or_add(dns, mr_dns_ptr_name(storage, ip), MR_DNS_PTR)))
 		return false;
 	if (ptr->result >= MR_DNS_SERVFAIL)
 		names->iprev = MR_IPREV_TEMPERROR;
@@ -79,7 +86,7 @@ mr_dns_names(struct mr_dns *dns, const struct mr_ip *ip, struct mr_dns_names *na
 		a = peek_or_add(dns, name, ip->is_v6 ? MR_DNS_AAAA : MR_DNS_A);
 		is_missing |= !a;
 		is_outage |= a && a->result >= MR_DNS_SERVFAIL;
-		if (a && names->client.n == 0 && has_address(a, ip))
+		if (a && names->client.n == 0 && mr_dns_has_address(a, ip))
 			names->client = name;
 	}
 	if (n)

@@ -2,10 +2,7 @@
 # mr-spf against the public suite for RFC 7208 and our own extra cases, over real questions and answers:
 # results, explanations, exit codes, and how much is asked.
 . "$(dirname "$0")/../lib.sh"
-for python in python3 /usr/bin/python3 ''; do
-	"${python:-false}" -c 'import yaml' 2>/dev/null && break
-done
-[ "$python" ] || skip_all 'no python3-yaml'
+python_with yaml
 cd "$T_DIR" || exit 1
 
 # suite NAME CASES ARGS...: all cases pass, and that many are there

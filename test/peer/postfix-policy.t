@@ -1,19 +1,8 @@
 #!/bin/sh
 # Beside a real Postfix: mr-pipe -l and mr-access -l as its policy services, started by its spawn(8).
 . "$(dirname "$0")/../lib.sh"
-for program in postfix postconf swaks; do
-	command -v $program >/dev/null || skip_all "no $program"
-done
-[ "$(id -u)" = 0 ] || skip_all 'postfix starts as root only'
-id postfix >/dev/null 2>&1 || skip_all 'no user postfix'
-cd "$T_DIR" || exit 1
-chmod 755 .
-port=$(free_port)
-daemons=$(postconf -c . -dh daemon_directory 2>/dev/null || echo /usr/lib/postfix/sbin)
-mkdir etc queue data bin
-chown postfix data
-# Where nobody may read them.
-cp "$MR_BUILD/bin/mr-pipe" "$MR_BUILD/bin/mr-access" bin/ || exit 1
+. "$T_ROOT/test/postfix.sh"
+take mr-pipe mr-access
 
 cat >access <<-'EOT'
 	permit friend@example.org
@@ -43,67 +32,16 @@ cat >spec <<-EOT
 	rcpt  who     unless=permitted  $T_DIR/bin/by_rcpt
 EOT
 
-cat >etc/main.cf <<-EOT
-	compatibility_level = 3.6
-	queue_directory = $T_DIR/queue
-	data_directory = $T_DIR/data
-	daemon_directory = $daemons
-	mail_owner = postfix
-	setgid_group = postdrop
-	myhostname = mx.example
-	mydestination =
-	relay_domains = ours.example
-	relay_transport = discard:
-	local_recipient_maps =
-	relay_recipient_maps =
-	alias_maps =
-	alias_database =
-	inet_interfaces = 127.0.0.1
-	inet_protocols = ipv4
-	mynetworks =
-	maillog_file = $T_DIR/postfix.log
-	maillog_file_prefixes = /
-	smtpd_peername_lookup = no
-	header_checks = regexp:$T_DIR/etc/header_checks
-	smtpd_recipient_restrictions = reject_unauth_destination
-	smtpd_relay_restrictions = reject_unauth_destination
-	mr_time_limit = 3600
-EOT
-echo '/^Authentication-Results:/ INFO' >etc/header_checks
-cat >etc/master.cf <<-EOT
-	127.0.0.1:$port inet n - n - - smtpd
-	  -o { smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service unix:private/mr }
-	  -o { smtpd_data_restrictions = check_policy_service unix:private/mr }
-	127.0.0.1:$(free_port) inet n - n - - smtpd
-	  -o { smtpd_sender_restrictions = check_policy_service unix:private/access }
-	mr      unix - n n - 0 spawn user=nobody argv=$T_DIR/bin/mr-pipe -l -N mx.example $T_DIR/spec
-	access  unix - n n - 0 spawn user=nobody argv=$T_DIR/bin/mr-access -l $T_DIR/access
-	cleanup unix n - n - 0 cleanup
-	qmgr    unix n - n 300 1 qmgr
-	rewrite unix - - n - - trivial-rewrite
-	bounce  unix - - n - 0 bounce
-	defer   unix - - n - 0 bounce
-	trace   unix - - n - 0 bounce
-	discard unix - - n - - discard
-	error   unix - - n - - error
-	anvil   unix - - n - 1 anvil
-	postlog unix-dgram n - n - 1 postlogd
-EOT
-access_port=$(sed -n 's/^127.0.0.1:\([0-9]*\) .*/\1/p' etc/master.cf | tail -n 1)
-
-end_postfix() {
-	postfix -c "$T_DIR/etc" stop >/dev/null 2>&1
-	t_end
-}
-trap end_postfix EXIT
-postfix -c "$T_DIR/etc" start >start.log 2>&1 || {
-	sed 's/^/# /' start.log postfix.log 2>/dev/null
-	skip_all 'postfix does not start'
-}
-wait_port "$port" || {
-	sed 's/^/# /' start.log postfix.log
-	skip_all 'postfix does not listen'
-}
+access_port=$(free_port)
+start_postfix Authentication-Results "smtpd_recipient_restrictions = reject_unauth_destination
+mr_time_limit = 3600" \
+	"127.0.0.1:$port inet n - n - - smtpd
+  -o { smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service unix:private/mr }
+  -o { smtpd_data_restrictions = check_policy_service unix:private/mr }
+127.0.0.1:$access_port inet n - n - - smtpd
+  -o { smtpd_sender_restrictions = check_policy_service unix:private/access }
+mr unix - n n - 0 spawn user=nobody argv=$T_DIR/bin/mr-pipe -l -N mx.example $T_DIR/spec
+access unix - n n - 0 spawn user=nobody argv=$T_DIR/bin/mr-access -l $T_DIR/access"
 
 # mail PORT SENDER RECIPIENT...: swaks' transcript
 mail() {

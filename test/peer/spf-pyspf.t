@@ -1,10 +1,7 @@
 #!/bin/sh
 # A second opinion: mr-spf and python3-spf on random records, right and wrong ones.
 . "$(dirname "$0")/../lib.sh"
-for python in python3 /usr/bin/python3 ''; do
-	"${python:-false}" -c 'import spf' 2>/dev/null && break
-done
-[ "$python" ] || skip_all 'no python3-spf'
+python_with spf
 cd "$T_DIR" || exit 1
 for seed in 1 2 3 4; do
 	"$python" "$T_ROOT/test/peer/spf_pyspf.py" $seed 250 2>log || {
