@@ -1,6 +1,7 @@
 #include "pipe/run.h"
 
 #include "base/clock.h"
+#include "dns/names.h"
 #include "mail/header.h"
 #include "pipe/stage.h"
 
@@ -294,6 +295,27 @@ look_at_phase(struct mr_run *run, enum mr_phase phase, uint64_t *time_s)
 	mr_arena_free(&arena);
 }
 
+/* The client's names, once a connection, unless whoever runs us has told: client_name is confirmed (RFC
+ * 8601 2.7.3), reverse_client_name is what it says of itself.  To be called before each batch. */
+static void
+find_names(struct mr_run *run)
+{
+	struct mr_env *env = &run->scope[MR_CONNECT].env;
+	struct mr_str name = mr_env_get(env, "client_name");
+	struct mr_dns_names names;
+	struct mr_ip ip;
+
+	if ((name.n && !mr_str_is(name, "unknown")) || mr_env_get(env, "reverse_client_name").p
+	    || mr_ip_parse(&ip, mr_env_get(env, "client_address")) != MR_OK
+	    || !mr_dns_names(run->pl->dns, &ip, &names))
+		return;
+	/* Without memory it stays unknown. */
+	if (names.client.n)
+		mr_env_set(env, MR_STR("client_name"), names.client, NULL);
+	mr_env_set(env, MR_STR("reverse_client_name"),
+	    names.reverse.n ? names.reverse : MR_STR("unknown"), NULL);
+}
+
 /* Stages that are about to run: their DNS questions go out at once, then those that follow from the
  * answers.  With the sender known, the phases up to mail will follow within the same RCPT. */
 static void
@@ -302,8 +324,9 @@ look_ahead(struct mr_run *run, enum mr_phase last)
 	if (mr_run_get(run, "sender").p)
 		last = MR_MAIL;
 	for (unsigned n = 0; run->pl->dns && n < LOOK_AHEAD_MAX; n++) {
-		uint64_t time_s = MR_STAGE_TIME_MAX_S;
+		uint64_t time_s = MR_STAGE_TIME_S;
 
+		find_names(run);
 		for (unsigned i = MR_CONNECT; i <= last; i++)
 			if (!run->scope[i].has_run)
 				look_at_phase(run, (enum mr_phase)i, &time_s);
