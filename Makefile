@@ -27,9 +27,11 @@ CFLAGS  ?= -O2 -g
 OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns -llmdb -lhiredis -lcrypto \
-	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lspf2 -lidn2
-comma    = ,
+LIBS     = -lcdb -lz -llmdb -lhiredis
+
+# What the linker would write down for -lNAME; for libraries that are loaded at first need: base/lazy.h.
+soname   = '-DMR_SONAME="$(shell readelf -d "$$($(CC) -print-file-name=lib$(1).so)" 2>/dev/null | \
+	sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"'
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)
 say      = $(if $(V),@:,@echo)
@@ -60,6 +62,11 @@ PROVE    = MR_BUILD=$(abspath $(B)) prove --timer
 .DELETE_ON_ERROR:
 
 all: $(PROGS)
+
+$(B)/lib/base/crypto.o:     OPTS += $(call soname,crypto)
+$(B)/lib/check/spf_match.o: OPTS += $(call soname,spf2)
+$(B)/lib/dns/dns_wire.o:    OPTS += $(call soname,ldns)
+$(B)/lib/mail/idn.o:        OPTS += $(call soname,idn2)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,6 +1,7 @@
 #include "check/spf_match.h"
 
 #include "base/buf.h"
+#include "base/lazy.h"
 
 #include <netinet/in.h>
 #include <spf2/spf.h>
@@ -14,19 +15,44 @@
 #define TERMS_MAX  16u
 #define RECORD_MAX (TERMS_MAX * (MR_NET_TEXT_MAX + 5) + 16)
 
+/* clang-format off */
+#define FUNCTIONS(F) \
+	F(dns_free) F(dns_null_new) F(record_compile) F(record_free) F(record_interpret) \
+	F(request_free) F(request_new) F(request_set_ipv4) F(request_set_ipv6) \
+	F(response_free) F(response_new) F(response_result) F(server_free) F(server_new_dns) \
+	F(strerror)
+/* clang-format on */
+
+struct libspf2 {
+#define FIELD(name) __typeof__(&SPF_##name) name;
+	FUNCTIONS(FIELD)
+};
+
 struct mr_spf_matcher {
+	struct libspf2 lib;
 	SPF_server_t *server;
 };
 
 enum mr_status
 mr_spf_matcher_open(struct mr_spf_matcher **matcher, struct mr_err *err)
 {
+#define NAME(name) "SPF_" #name,
+	static const char *const name[] = { FUNCTIONS(NAME) };
 	struct mr_spf_matcher *m = calloc(1, sizeof *m);
-	SPF_dns_server_t *none = m ? SPF_dns_null_new(NULL, NULL, 0) : NULL;
+	SPF_dns_server_t *none;
+	enum mr_status st;
 
-	if (none && !(m->server = SPF_server_new_dns(none, 0)))
-		SPF_dns_free(none);
-	if (!m || !m->server) {
+	*matcher = NULL;
+	if (!m)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	if ((st = mr_lazy_load(&m->lib, MR_SONAME, name, sizeof name / sizeof *name, err))) {
+		free(m);
+		return st;
+	}
+	none = m->lib.dns_null_new(NULL, NULL, 0);
+	if (none && !(m->server = m->lib.server_new_dns(none, 0)))
+		m->lib.dns_free(none);
+	if (!m->server) {
 		free(m);
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	}
@@ -41,39 +67,40 @@ mr_spf_matcher_close(struct mr_spf_matcher *matcher)
 {
 	if (!matcher)
 		return;
-	SPF_server_free(matcher->server);
+	matcher->lib.server_free(matcher->server);
 	free(matcher);
 }
 
 /* Evaluates one record of ours.  It is interpreted as it is: a query would let every client on
  * loopback pass. */
 static enum mr_status
-evaluate(SPF_request_t *request, const char *record, bool *matches, struct mr_err *err)
+evaluate(const struct libspf2 *spf, SPF_request_t *request, const char *record, bool *matches,
+    struct mr_err *err)
 {
 	static const char domain[] = "x.invalid";
-	SPF_response_t *response = SPF_response_new(request);
+	SPF_response_t *response = spf->response_new(request);
 	SPF_record_t *compiled = NULL;
 	SPF_errcode_t code = SPF_E_NO_MEMORY;
 
 	if (response)
-		code = SPF_record_compile(request->spf_server, response, &compiled, record);
+		code = spf->record_compile(request->spf_server, response, &compiled, record);
 	if (!code) {
 		response->spf_record_exp = compiled;
 		request->cur_dom = domain;
-		code = SPF_record_interpret(compiled, request, response, 0);
-		*matches = SPF_response_result(response) == SPF_RESULT_PASS;
+		code = spf->record_interpret(compiled, request, response, 0);
+		*matches = spf->response_result(response) == SPF_RESULT_PASS;
 	}
 	if (compiled)
-		SPF_record_free(compiled);
+		spf->record_free(compiled);
 	if (response)
-		SPF_response_free(response);
-	return code ? mr_err_set(err, MR_TEMP, "libspf2: %s", SPF_strerror(code)) : MR_OK;
+		spf->response_free(response);
+	return code ? mr_err_set(err, MR_TEMP, "libspf2: %s", spf->strerror(code)) : MR_OK;
 }
 
 /* True if any of at most TERMS_MAX networks holds the client. */
 static enum mr_status
-match_any(SPF_request_t *request, bool is_v6, const struct mr_net *net, size_t n, bool *matches,
-    struct mr_err *err)
+match_any(const struct libspf2 *spf, SPF_request_t *request, bool is_v6, const struct mr_net *net,
+    size_t n, bool *matches, struct mr_err *err)
 {
 	char storage[MR_NET_TEXT_MAX];
 	enum mr_status st = MR_OK;
@@ -98,7 +125,7 @@ match_any(SPF_request_t *request, bool is_v6, const struct mr_net *net, size_t n
 	if (record.is_full)
 		st = mr_err_set(err, MR_TEMP, "out of memory");
 	else if (terms_n && !*matches)
-		st = evaluate(request, record.p, matches, err);
+		st = evaluate(spf, request, record.p, matches, err);
 	mr_buf_free(&record);
 	return st;
 }
@@ -107,7 +134,8 @@ enum mr_status
 mr_spf_match(struct mr_spf_matcher *matcher, const struct mr_ip *client, const struct mr_net *net,
     size_t n, size_t *at, struct mr_err *err)
 {
-	SPF_request_t *request = SPF_request_new(matcher->server);
+	const struct libspf2 *spf = &matcher->lib;
+	SPF_request_t *request = spf->request_new(matcher->server);
 	enum mr_status st = MR_OK;
 	bool matches = false;
 	struct in6_addr v6;
@@ -117,15 +145,15 @@ mr_spf_match(struct mr_spf_matcher *matcher, const struct mr_ip *client, const s
 	memcpy(&v6, client->b, sizeof v6);
 	memcpy(&v4, client->b, sizeof v4);
 	if (!request
-	    || (client->is_v6 ? SPF_request_set_ipv6(request, v6)
-	                      : SPF_request_set_ipv4(request, v4))) {
+	    || (client->is_v6 ? spf->request_set_ipv6(request, v6)
+	                      : spf->request_set_ipv4(request, v4))) {
 		st = mr_err_set(err, MR_TEMP, "out of memory");
 		goto out;
 	}
 	while (i < n && !matches) {
 		size_t many = n - i < TERMS_MAX ? n - i : TERMS_MAX;
 
-		st = match_any(request, client->is_v6, net + i, many, &matches, err);
+		st = match_any(spf, request, client->is_v6, net + i, many, &matches, err);
 		if (st)
 			goto out;
 		if (!matches)
@@ -133,11 +161,11 @@ mr_spf_match(struct mr_spf_matcher *matcher, const struct mr_ip *client, const s
 	}
 	/* One of these; which of them? */
 	for (matches = false; i < n && !matches; i += !matches)
-		if ((st = match_any(request, client->is_v6, net + i, 1, &matches, err)))
+		if ((st = match_any(spf, request, client->is_v6, net + i, 1, &matches, err)))
 			goto out;
 	*at = i;
 out:
 	if (request)
-		SPF_request_free(request);
+		spf->request_free(request);
 	return st ? st : matches ? MR_OK : MR_NOTFOUND;
 }

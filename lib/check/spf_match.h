@@ -6,7 +6,7 @@
 
 struct mr_spf_matcher;
 
-/* MR_TEMP: no memory. */
+/* Before any fork.  MR_TEMP: no memory, no library. */
 enum mr_status mr_spf_matcher_open(struct mr_spf_matcher **matcher, struct mr_err *err);
 void mr_spf_matcher_close(struct mr_spf_matcher *matcher); /* NULL is nothing to close */
 

@@ -10,6 +10,7 @@
 
 struct mr_dns {
 	struct mr_dns_conf conf;
+	struct mr_ldns *ldns;
 	struct mr_dns_fixture *fixture; /* NULL: the servers */
 	struct mr_arena arena;
 	struct mr_dns_question *bucket[BUCKET_N];
@@ -23,10 +24,20 @@ struct mr_dns {
 static const struct mr_dns_answer broken = { .result = MR_DNS_BROKEN };
 
 enum mr_status
+mr_dns_load(struct mr_err *err)
+{
+	struct mr_ldns *ldns;
+	enum mr_status st = mr_ldns_open(&ldns, err);
+
+	mr_ldns_close(ldns);
+	return st;
+}
+
+enum mr_status
 mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *err)
 {
 	struct mr_dns *d = calloc(1, sizeof *d);
-	enum mr_status st = MR_OK;
+	enum mr_status st;
 
 	*dns = NULL;
 	if (!d)
@@ -37,8 +48,9 @@ mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *
 	}
 	d->conf = *conf;
 	mr_arena_init(&d->arena, conf->memory_max ? conf->memory_max : MR_DNS_MEMORY_MAX);
-	if (conf->fixture)
-		st = mr_dns_fixture_open(&d->fixture, conf->fixture, err);
+	st = mr_ldns_open(&d->ldns, err);
+	if (st == MR_OK && conf->fixture)
+		st = mr_dns_fixture_open(&d->fixture, d->ldns, conf->fixture, err);
 	if (st)
 		mr_dns_close(d);
 	else
@@ -53,6 +65,7 @@ mr_dns_close(struct mr_dns *dns)
 		return;
 	mr_arena_free(&dns->arena);
 	mr_dns_fixture_close(dns->fixture);
+	mr_ldns_close(dns->ldns);
 	free(dns);
 }
 
@@ -90,7 +103,7 @@ mr_dns_add(struct mr_dns *dns, struct mr_str text, enum mr_dns_type type)
 	struct mr_dns_question *q, **bucket;
 	struct mr_dns_name name;
 
-	if (!mr_dns_name_parse(&name, text) || find(dns, &name, type))
+	if (!mr_dns_name_parse(dns->ldns, &name, text) || find(dns, &name, type))
 		return;
 	q = mr_arena_alloc(&dns->arena, sizeof *q);
 	if (q)
@@ -131,8 +144,8 @@ mr_dns_run(struct mr_dns *dns, int64_t deadline_ms)
 	if (dns->fixture)
 		mr_dns_fixture_answer(dns->fixture, dns->waiting, n, &dns->arena);
 	else
-		mr_dns_ask(dns->waiting, n, &dns->conf, &dns->first, &dns->arena, deadline_ms,
-		    &dns->stats);
+		mr_dns_ask(dns->ldns, dns->waiting, n, &dns->conf, &dns->first, &dns->arena,
+		    deadline_ms, &dns->stats);
 }
 
 const struct mr_dns_answer *
@@ -141,7 +154,7 @@ mr_dns_peek(const struct mr_dns *dns, struct mr_str text, enum mr_dns_type type)
 	const struct mr_dns_question *q;
 	struct mr_dns_name name;
 
-	if (!mr_dns_name_parse(&name, text))
+	if (!mr_dns_name_parse(dns->ldns, &name, text))
 		return &broken;
 	if ((q = find(dns, &name, type)))
 		return q->is_answered ? &q->answer : NULL;

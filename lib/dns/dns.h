@@ -87,10 +87,13 @@ enum mr_status mr_dns_conf_read(struct mr_dns_conf *conf, const char *path, stru
  * MR_USAGE with a reason. */
 enum mr_status mr_dns_conf_parse(struct mr_dns_conf *conf, const char *text, struct mr_err *err);
 
+/* Loads what mr_dns_open needs, so that processes forked later need not: it takes milliseconds. */
+enum mr_status mr_dns_load(struct mr_err *err);
+
 /* A resolver with its memory of answers.  Not shared between processes; opened after the fork. */
 struct mr_dns;
 
-/* `conf` is copied.  MR_USAGE: a fixture with a bad line, or nobody to ask. */
+/* `conf` is copied.  MR_USAGE: a fixture with a bad line, or nobody to ask; MR_TEMP. */
 enum mr_status mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *err);
 void mr_dns_close(struct mr_dns *dns); /* NULL is fine */
 

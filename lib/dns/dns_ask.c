@@ -30,6 +30,7 @@ struct flight {
 struct batch {
 	struct flight *flight;
 	size_t n, left, socket_n, socket_max;
+	const struct mr_ldns *ldns;
 	const struct mr_dns_conf *conf;
 	struct mr_arena *arena;
 	struct mr_dns_stats *stats;
@@ -192,7 +193,7 @@ take_packet(struct batch *b, struct flight *f, struct mr_str packet)
 {
 	struct mr_dns_answer a;
 
-	switch (mr_dns_wire_read(&a, b->arena, &f->query, f->q->type, f->is_tcp, packet)) {
+	switch (mr_dns_wire_read(b->ldns, &a, b->arena, &f->query, f->q->type, f->is_tcp, packet)) {
 	case MR_DNS_READ_FOREIGN:
 		b->stats->foreign++;
 		f->outcome = f->outcome == MR_DNS_TIMEOUT ? MR_DNS_BROKEN : f->outcome;
@@ -333,12 +334,14 @@ wait_and_take(struct batch *b, int64_t due_ms)
 }
 
 void
-mr_dns_ask(struct mr_dns_question **q, size_t n, const struct mr_dns_conf *conf, unsigned *first,
-    struct mr_arena *arena, int64_t deadline_ms, struct mr_dns_stats *stats)
+mr_dns_ask(const struct mr_ldns *ldns, struct mr_dns_question **q, size_t n,
+    const struct mr_dns_conf *conf, unsigned *first, struct mr_arena *arena, int64_t deadline_ms,
+    struct mr_dns_stats *stats)
 {
 	struct batch b = { .n = n,
 		.left = n,
 		.socket_max = MR_DNS_SOCKET_MAX,
+		.ldns = ldns,
 		.conf = conf,
 		.arena = arena,
 		.stats = stats,

@@ -14,7 +14,8 @@ struct mr_dns_question {
 
 /* Answers all q[0 .. n) by `deadline_ms`.  `*first`: the server to be asked first, and then the one that
  * answered last, so that a dead one costs its wait once.  Answers are in `arena`. */
-void mr_dns_ask(struct mr_dns_question **q, size_t n, const struct mr_dns_conf *conf,
-    unsigned *first, struct mr_arena *arena, int64_t deadline_ms, struct mr_dns_stats *stats);
+void mr_dns_ask(const struct mr_ldns *ldns, struct mr_dns_question **q, size_t n,
+    const struct mr_dns_conf *conf, unsigned *first, struct mr_arena *arena, int64_t deadline_ms,
+    struct mr_dns_stats *stats);
 
 #endif

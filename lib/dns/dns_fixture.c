@@ -16,6 +16,7 @@ struct line {
 };
 
 struct mr_dns_fixture {
+	const struct mr_ldns *ldns;
 	struct mr_arena arena;
 	struct line *line;
 	size_t n, cap;
@@ -36,7 +37,8 @@ static const struct {
 
 /* "NAME ! WORD [TYPE]".  MR_NOTFOUND: the line is no fault. */
 static enum mr_status
-parse_fault(struct mr_dns_name *owner, struct line *line, struct mr_str text, struct mr_err *err)
+parse_fault(const struct mr_ldns *ldns, struct mr_dns_name *owner, struct line *line,
+    struct mr_str text, struct mr_err *err)
 {
 	struct mr_str name = mr_str_word(&text), mark = mr_str_word(&text);
 	struct mr_str word = mr_str_word(&text), type = mr_str_word(&text);
@@ -49,7 +51,7 @@ parse_fault(struct mr_dns_name *owner, struct line *line, struct mr_str text, st
 	while (t < sizeof types / sizeof *types && !mr_str_caseis(type, types[t].word))
 		t++;
 	if (i == sizeof faults / sizeof *faults || t == sizeof types / sizeof *types
-	    || !mr_dns_name_parse(owner, name))
+	    || !mr_dns_name_parse(ldns, owner, name))
 		return mr_err_set(err, MR_PERM, "'!' needs a name before it, a fault behind it");
 	line->result = faults[i].result;
 	line->type = types[t].type;
@@ -73,8 +75,9 @@ add_line(struct mr_dns_fixture *f, struct mr_str text, struct mr_err *err)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	line = &f->line[f->n++];
 	*line = (struct line){ .result = MR_DNS_FOUND };
-	st = parse_fault(&parsed.owner, line, text, err);
-	if (st == MR_NOTFOUND && (st = mr_dns_line_parse(&parsed, &f->arena, text, err)) == MR_OK) {
+	st = parse_fault(f->ldns, &parsed.owner, line, text, err);
+	if (st == MR_NOTFOUND
+	    && (st = mr_dns_line_parse(f->ldns, &parsed, &f->arena, text, err)) == MR_OK) {
 		line->type = parsed.type;
 		line->rec = parsed.rec;
 		line->target = dup(&f->arena, &parsed.target);
@@ -84,7 +87,8 @@ add_line(struct mr_dns_fixture *f, struct mr_str text, struct mr_err *err)
 }
 
 enum mr_status
-mr_dns_fixture_open(struct mr_dns_fixture **fixture, const char *path, struct mr_err *err)
+mr_dns_fixture_open(struct mr_dns_fixture **fixture, const struct mr_ldns *ldns, const char *path,
+    struct mr_err *err)
 {
 	struct mr_dns_fixture *f = calloc(1, sizeof *f);
 	enum mr_status st = MR_OK;
@@ -96,6 +100,7 @@ mr_dns_fixture_open(struct mr_dns_fixture **fixture, const char *path, struct mr
 	*fixture = NULL;
 	if (!f)
 		return mr_err_set(err, MR_TEMP, "out of memory");
+	f->ldns = ldns;
 	mr_arena_init(&f->arena, ARENA_MAX);
 	mr_buf_init(&b, MR_DNS_FIXTURE_MAX);
 	if ((st = mr_io_read_file(path, &b, err)))
@@ -183,7 +188,7 @@ answer(const struct mr_dns_fixture *f, const struct mr_dns_question *q, struct m
 	} while (result == MR_DNS_NODATA && target.n && links++ < MR_DNS_CNAME_MAX);
 	if (result >= MR_DNS_SERVFAIL)
 		return (struct mr_dns_answer){ .result = result };
-	canonical = mr_dns_name_text(arena, name);
+	canonical = mr_dns_name_text(f->ldns, arena, name);
 	if (!canonical.p || (result == MR_DNS_NODATA && target.n)
 	    || (n && !(rec = mr_arena_alloc(arena, n * sizeof *rec))))
 		return broken;

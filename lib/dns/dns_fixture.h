@@ -13,9 +13,9 @@
 
 struct mr_dns_fixture;
 
-/* MR_USAGE with file and line; MR_TEMP. */
-enum mr_status
-mr_dns_fixture_open(struct mr_dns_fixture **fixture, const char *path, struct mr_err *err);
+/* `ldns` must live as long.  MR_USAGE with file and line; MR_TEMP. */
+enum mr_status mr_dns_fixture_open(struct mr_dns_fixture **fixture, const struct mr_ldns *ldns,
+    const char *path, struct mr_err *err);
 void mr_dns_fixture_close(struct mr_dns_fixture *fixture); /* NULL is fine */
 
 void mr_dns_fixture_answer(const struct mr_dns_fixture *fixture, struct mr_dns_question **q,

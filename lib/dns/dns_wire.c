@@ -1,6 +1,7 @@
 #include "dns/dns_wire.h"
 
 #include "base/buf.h"
+#include "base/lazy.h"
 #include "mail/addr.h"
 
 #include <ldns/ldns.h>
@@ -15,19 +16,59 @@ enum { FLAG_QR = 0x80, FLAG_TC = 0x02, FLAG_RD = 0x01 }; /* of byte 2 */
 enum { FLAG_AD = 0x20 };                                 /* of byte 3 */
 enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
 
+/* ---- the library ----------------------------------------------------------------------------- */
+
+/* clang-format off */
+#define FUNCTIONS(F) \
+	F(dname_compare) F(dname_new_frm_str) F(get_errorstr_by_id) F(pkt_aa) F(pkt_answer) \
+	F(pkt_edns_extended_rcode) F(pkt_free) F(pkt_get_rcode) F(pkt_question) F(pkt_ra) \
+	F(rdf2native_int16) F(rdf2str) F(rdf_data) F(rdf_deep_free) F(rdf_get_type) \
+	F(rdf_new_frm_data) F(rdf_size) F(rr_free) F(rr_get_class) F(rr_get_type) \
+	F(rr_list_rr) F(rr_list_rr_count) F(rr_new_frm_str) F(rr_owner) F(rr_rd_count) \
+	F(rr_rdf) F(rr_ttl) F(str2rdf_dname) F(wire2pkt)
+/* clang-format on */
+
+struct mr_ldns {
+#define FIELD(name) __typeof__(&ldns_##name) name;
+	FUNCTIONS(FIELD)
+};
+
+enum mr_status
+mr_ldns_open(struct mr_ldns **ldns, struct mr_err *err)
+{
+#define NAME(name) "ldns_" #name,
+	static const char *const name[] = { FUNCTIONS(NAME) };
+	enum mr_status st;
+
+	*ldns = calloc(1, sizeof **ldns);
+	st = *ldns ? mr_lazy_load(*ldns, MR_SONAME, name, sizeof name / sizeof *name, err)
+	           : mr_err_set(err, MR_TEMP, "out of memory");
+	if (st) {
+		free(*ldns);
+		*ldns = NULL;
+	}
+	return st;
+}
+
+void
+mr_ldns_close(struct mr_ldns *ldns)
+{
+	free(ldns);
+}
+
 /* ---- names ----------------------------------------------------------------------------------- */
 
 /* Wire form has a length before each label; 63 and less are no letters. */
 static void
-lower(struct mr_dns_name *name, const ldns_rdf *rdf)
+lower(const struct mr_ldns *ldns, struct mr_dns_name *name, const ldns_rdf *rdf)
 {
-	name->n = ldns_rdf_size(rdf);
+	name->n = ldns->rdf_size(rdf);
 	for (size_t i = 0; i < name->n; i++)
-		name->wire[i] = (uint8_t)mr_lower(ldns_rdf_data(rdf)[i]);
+		name->wire[i] = (uint8_t)mr_lower(ldns->rdf_data(rdf)[i]);
 }
 
 bool
-mr_dns_name_parse(struct mr_dns_name *name, struct mr_str text)
+mr_dns_name_parse(const struct mr_ldns *ldns, struct mr_dns_name *name, struct mr_str text)
 {
 	char z[4 * MR_DNS_NAME_MAX + 1]; /* each byte may be written \DDD */
 	ldns_rdf *rdf = NULL;
@@ -39,20 +80,20 @@ mr_dns_name_parse(struct mr_dns_name *name, struct mr_str text)
 			return false;
 	memcpy(z, text.p, text.n);
 	z[text.n] = '\0';
-	if (ldns_str2rdf_dname(&rdf, z) != LDNS_STATUS_OK)
+	if (ldns->str2rdf_dname(&rdf, z) != LDNS_STATUS_OK)
 		return false;
-	lower(name, rdf);
-	ldns_rdf_deep_free(rdf);
+	lower(ldns, name, rdf);
+	ldns->rdf_deep_free(rdf);
 	return true;
 }
 
 /* `rdf` in presentation form.  A name is without the final dot and in lower case: by compression it
  * may share letters with the question, whose case is random. */
 static struct mr_str
-text_of(struct mr_arena *arena, const ldns_rdf *rdf)
+text_of(const struct mr_ldns *ldns, struct mr_arena *arena, const ldns_rdf *rdf)
 {
-	bool is_name = ldns_rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME;
-	char *z = ldns_rdf2str(rdf);
+	bool is_name = ldns->rdf_get_type(rdf) == LDNS_RDF_TYPE_DNAME;
+	char *z = ldns->rdf2str(rdf);
 	struct mr_str text = mr_str(z);
 
 	text.n -= z && is_name;
@@ -63,12 +104,12 @@ text_of(struct mr_arena *arena, const ldns_rdf *rdf)
 }
 
 struct mr_str
-mr_dns_name_text(struct mr_arena *arena, struct mr_str wire)
+mr_dns_name_text(const struct mr_ldns *ldns, struct mr_arena *arena, struct mr_str wire)
 {
-	ldns_rdf *rdf = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, wire.n, wire.p);
-	struct mr_str text = rdf ? text_of(arena, rdf) : (struct mr_str){ NULL, 0 };
+	ldns_rdf *rdf = ldns->rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, wire.n, wire.p);
+	struct mr_str text = rdf ? text_of(ldns, arena, rdf) : (struct mr_str){ NULL, 0 };
 
-	ldns_rdf_deep_free(rdf);
+	ldns->rdf_deep_free(rdf);
 	return text;
 }
 
@@ -120,33 +161,33 @@ mr_dns_query_make(struct mr_dns_query *q, struct mr_str name, enum mr_dns_type t
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static bool
-address_of(struct mr_ip *ip, const ldns_rdf *rdf)
+address_of(const struct mr_ldns *ldns, struct mr_ip *ip, const ldns_rdf *rdf)
 {
-	size_t len = ldns_rdf_size(rdf);
+	size_t len = ldns->rdf_size(rdf);
 
 	*ip = (struct mr_ip){ .is_v6 = len == 16 };
 	if (len != 4 && len != 16)
 		return false;
-	memcpy(ip->b, ldns_rdf_data(rdf), len);
+	memcpy(ip->b, ldns->rdf_data(rdf), len);
 	return true;
 }
 
 /* The strings of a TXT record, each with its length before it, joined (RFC 7208 3.3). */
 static bool
-txt_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
+txt_of(const struct mr_ldns *ldns, struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
 {
 	size_t n = 0, len = 0;
 	char *p;
 
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
-		len += ldns_rdf_size(ldns_rr_rdf(rr, i)) - 1;
+	for (size_t i = 0; i < ldns->rr_rd_count(rr); i++)
+		len += ldns->rdf_size(ldns->rr_rdf(rr, i)) - 1;
 	if (!(p = mr_arena_alloc(arena, len + 1)))
 		return false;
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-		const ldns_rdf *s = ldns_rr_rdf(rr, i);
+	for (size_t i = 0; i < ldns->rr_rd_count(rr); i++) {
+		const ldns_rdf *s = ldns->rr_rdf(rr, i);
 
-		memcpy(p + n, ldns_rdf_data(s) + 1, ldns_rdf_size(s) - 1);
-		n += ldns_rdf_size(s) - 1;
+		memcpy(p + n, ldns->rdf_data(s) + 1, ldns->rdf_size(s) - 1);
+		n += ldns->rdf_size(s) - 1;
 	}
 	*text = (struct mr_str){ p, n };
 	return true;
@@ -154,13 +195,13 @@ txt_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
 
 /* All data in presentation form, blanks between. */
 static bool
-data_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
+data_of(const struct mr_ldns *ldns, struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
 {
 	struct mr_buf b;
 
 	mr_buf_init(&b, DATA_MAX);
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-		struct mr_str s = text_of(arena, ldns_rr_rdf(rr, i));
+	for (size_t i = 0; i < ldns->rr_rd_count(rr); i++) {
+		struct mr_str s = text_of(ldns, arena, ldns->rr_rdf(rr, i));
 
 		if (i)
 			mr_buf_addc(&b, ' ');
@@ -174,63 +215,64 @@ data_of(struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
 
 /* False: no memory, or data that is none of its type. */
 static bool
-record_of(struct mr_dns_record *rec, struct mr_arena *arena, const ldns_rr *rr)
+record_of(const struct mr_ldns *ldns, struct mr_dns_record *rec, struct mr_arena *arena,
+    const ldns_rr *rr)
 {
-	ldns_rr_type type = ldns_rr_get_type(rr);
-	size_t count = ldns_rr_rd_count(rr);
+	ldns_rr_type type = ldns->rr_get_type(rr);
+	size_t count = ldns->rr_rd_count(rr);
 
-	*rec = (struct mr_dns_record){ .ttl_s = ldns_rr_ttl(rr) };
+	*rec = (struct mr_dns_record){ .ttl_s = ldns->rr_ttl(rr) };
 	switch (type) {
 	case LDNS_RR_TYPE_A:
 	case LDNS_RR_TYPE_AAAA:
-		return count == 1 && address_of(&rec->ip, ldns_rr_rdf(rr, 0))
+		return count == 1 && address_of(ldns, &rec->ip, ldns->rr_rdf(rr, 0))
 		    && rec->ip.is_v6 == (type == LDNS_RR_TYPE_AAAA);
 	case LDNS_RR_TYPE_TXT:
-		return txt_of(&rec->text, arena, rr);
+		return txt_of(ldns, &rec->text, arena, rr);
 	case LDNS_RR_TYPE_MX:
 		if (count != 2)
 			return false;
-		rec->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
-		return (rec->text = text_of(arena, ldns_rr_rdf(rr, 1))).p;
+		rec->preference = ldns->rdf2native_int16(ldns->rr_rdf(rr, 0));
+		return (rec->text = text_of(ldns, arena, ldns->rr_rdf(rr, 1))).p;
 	default:
-		return data_of(&rec->text, arena, rr);
+		return data_of(ldns, &rec->text, arena, rr);
 	}
 }
 
 static bool
-is_of(const ldns_rr *rr, const ldns_rdf *owner, unsigned type)
+is_of(const struct mr_ldns *ldns, const ldns_rr *rr, const ldns_rdf *owner, unsigned type)
 {
-	return ldns_rr_get_type(rr) == type && ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN
-	    && ldns_dname_compare(ldns_rr_owner(rr), owner) == 0;
+	return ldns->rr_get_type(rr) == type && ldns->rr_get_class(rr) == LDNS_RR_CLASS_IN
+	    && ldns->dname_compare(ldns->rr_owner(rr), owner) == 0;
 }
 
 static const ldns_rdf *
-target_of_cname(const ldns_rr_list *list, const ldns_rdf *owner)
+target_of_cname(const struct mr_ldns *ldns, const ldns_rr_list *list, const ldns_rdf *owner)
 {
-	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+	for (size_t i = 0; i < ldns->rr_list_rr_count(list); i++) {
+		const ldns_rr *rr = ldns->rr_list_rr(list, i);
 
-		if (is_of(rr, owner, LDNS_RR_TYPE_CNAME) && ldns_rr_rd_count(rr) == 1)
-			return ldns_rr_rdf(rr, 0);
+		if (is_of(ldns, rr, owner, LDNS_RR_TYPE_CNAME) && ldns->rr_rd_count(rr) == 1)
+			return ldns->rr_rdf(rr, 0);
 	}
 	return NULL;
 }
 
 /* All records of `owner`.  False: too many, no memory, or one that is broken. */
 static bool
-take_records(struct mr_dns_answer *a, struct mr_arena *arena, const ldns_rr_list *list,
-    const ldns_rdf *owner, unsigned type)
+take_records(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_arena *arena,
+    const ldns_rr_list *list, const ldns_rdf *owner, unsigned type)
 {
 	struct mr_dns_record *rec;
 	size_t n = 0;
 
-	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++)
-		n += is_of(ldns_rr_list_rr(list, i), owner, type);
+	for (size_t i = 0; i < ldns->rr_list_rr_count(list); i++)
+		n += is_of(ldns, ldns->rr_list_rr(list, i), owner, type);
 	if (n > MR_DNS_RECORD_MAX || !(rec = mr_arena_alloc(arena, n * sizeof *rec)))
 		return false;
 	for (size_t i = 0; a->n < n; i++)
-		if (is_of(ldns_rr_list_rr(list, i), owner, type)
-		    && !record_of(&rec[a->n++], arena, ldns_rr_list_rr(list, i)))
+		if (is_of(ldns, ldns->rr_list_rr(list, i), owner, type)
+		    && !record_of(ldns, &rec[a->n++], arena, ldns->rr_list_rr(list, i)))
 			return false;
 	a->rec = rec;
 	return true;
@@ -238,9 +280,10 @@ take_records(struct mr_dns_answer *a, struct mr_arena *arena, const ldns_rr_list
 
 /* What a server says that was understood. */
 static enum mr_dns_result
-result_of(const ldns_pkt *pkt, const struct mr_dns_answer *a, bool has_chain)
+result_of(
+    const struct mr_ldns *ldns, const ldns_pkt *pkt, const struct mr_dns_answer *a, bool has_chain)
 {
-	switch (ldns_pkt_get_rcode(pkt)) {
+	switch (ldns->pkt_get_rcode(pkt)) {
 	case LDNS_RCODE_NOERROR:
 		break;
 	case LDNS_RCODE_NXDOMAIN:
@@ -253,26 +296,28 @@ result_of(const ldns_pkt *pkt, const struct mr_dns_answer *a, bool has_chain)
 	if (a->n)
 		return MR_DNS_FOUND;
 	/* A referral, or half a chain, of a server that does not recurse, is no "there is none". */
-	return !ldns_pkt_ra(pkt) && (!ldns_pkt_aa(pkt) || has_chain) ? MR_DNS_REFUSED
-	                                                             : MR_DNS_NODATA;
+	return !ldns->pkt_ra(pkt) && (!ldns->pkt_aa(pkt) || has_chain) ? MR_DNS_REFUSED
+	                                                               : MR_DNS_NODATA;
 }
 
 static void
-take_answer(struct mr_dns_answer *a, struct mr_arena *arena, const ldns_pkt *pkt, unsigned type)
+take_answer(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_arena *arena,
+    const ldns_pkt *pkt, unsigned type)
 {
-	const ldns_rr_list *list = ldns_pkt_answer(pkt);
-	const ldns_rdf *first = ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_question(pkt), 0));
+	const ldns_rr_list *list = ldns->pkt_answer(pkt);
+	const ldns_rdf *first = ldns->rr_owner(ldns->rr_list_rr(ldns->pkt_question(pkt), 0));
 	const ldns_rdf *owner = first, *target;
 
 	if (type != MR_DNS_CNAME)
-		for (unsigned links = 0; (target = target_of_cname(list, owner)); owner = target)
+		for (unsigned links = 0; (target = target_of_cname(ldns, list, owner));
+		     owner = target)
 			if (links++ == MR_DNS_CNAME_MAX)
 				return;
-	if (ldns_pkt_get_rcode(pkt) == LDNS_RCODE_NOERROR
-	    && !take_records(a, arena, list, owner, type))
+	if (ldns->pkt_get_rcode(pkt) == LDNS_RCODE_NOERROR
+	    && !take_records(ldns, a, arena, list, owner, type))
 		return;
-	if ((a->canonical = text_of(arena, owner)).p)
-		a->result = result_of(pkt, a, owner != first);
+	if ((a->canonical = text_of(ldns, arena, owner)).p)
+		a->result = result_of(ldns, pkt, a, owner != first);
 }
 
 /* Type and class to the byte, the name but for the case of its letters. */
@@ -288,8 +333,8 @@ is_question(const struct mr_dns_query *q, const uint8_t *p)
 }
 
 enum mr_dns_reading
-mr_dns_wire_read(struct mr_dns_answer *a, struct mr_arena *arena, const struct mr_dns_query *q,
-    enum mr_dns_type type, bool is_tcp, struct mr_str packet)
+mr_dns_wire_read(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_arena *arena,
+    const struct mr_dns_query *q, enum mr_dns_type type, bool is_tcp, struct mr_str packet)
 {
 	const uint8_t *p = (const uint8_t *)packet.p, *question = p + HEADER_LEN;
 	struct mr_dns_answer broken = { .result = MR_DNS_BROKEN };
@@ -311,14 +356,14 @@ mr_dns_wire_read(struct mr_dns_answer *a, struct mr_arena *arena, const struct m
 	if (!is_tcp
 	    && (p[2] & FLAG_TC || memcmp(question, q->wire + HEADER_LEN, q->question_n) != 0))
 		return MR_DNS_READ_BY_TCP;
-	if (ldns_wire2pkt(&pkt, p, packet.n) != LDNS_STATUS_OK)
+	if (ldns->wire2pkt(&pkt, p, packet.n) != LDNS_STATUS_OK)
 		return MR_DNS_READ;
-	is_bad_version = ldns_pkt_edns_extended_rcode(pkt) != 0;
+	is_bad_version = ldns->pkt_edns_extended_rcode(pkt) != 0;
 	if (is_bad_version)
 		a->result = MR_DNS_SERVFAIL;
 	else
-		take_answer(a, arena, pkt, type);
-	ldns_pkt_free(pkt);
+		take_answer(ldns, a, arena, pkt, type);
+	ldns->pkt_free(pkt);
 	if (a->result == MR_DNS_BROKEN)
 		*a = broken;
 	a->is_authentic = p[3] & FLAG_AD;
@@ -328,26 +373,27 @@ mr_dns_wire_read(struct mr_dns_answer *a, struct mr_arena *arena, const struct m
 /* ---- lines of a fixture ---------------------------------------------------------------------- */
 
 enum mr_status
-mr_dns_line_parse(
-    struct mr_dns_line *line, struct mr_arena *arena, struct mr_str text, struct mr_err *err)
+mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line, struct mr_arena *arena,
+    struct mr_str text, struct mr_err *err)
 {
-	ldns_rdf *root = ldns_dname_new_frm_str(".");
+	ldns_rdf *root = ldns->dname_new_frm_str(".");
 	struct mr_str z = mr_arena_dup(arena, text);
 	enum mr_status st = MR_OK;
 	ldns_rr *rr = NULL;
-	ldns_status ls = z.p ? ldns_rr_new_frm_str(&rr, z.p, 0, root, NULL) : LDNS_STATUS_MEM_ERR;
+	ldns_status ls = z.p ? ldns->rr_new_frm_str(&rr, z.p, 0, root, NULL) : LDNS_STATUS_MEM_ERR;
 
-	ldns_rdf_deep_free(root);
+	ldns->rdf_deep_free(root);
 	if (ls != LDNS_STATUS_OK)
 		return mr_err_set(err, ls == LDNS_STATUS_MEM_ERR ? MR_TEMP : MR_PERM, "%s",
-		    ldns_get_errorstr_by_id(ls));
-	lower(&line->owner, ldns_rr_owner(rr));
-	line->type = ldns_rr_get_type(rr);
+		    ldns->get_errorstr_by_id(ls));
+	lower(ldns, &line->owner, ldns->rr_owner(rr));
+	line->type = ldns->rr_get_type(rr);
 	line->target.n = 0;
-	if (line->type == MR_DNS_CNAME && ldns_rr_rd_count(rr) == 1)
-		lower(&line->target, ldns_rr_rdf(rr, 0));
-	if (line->type == 0 || !record_of(&line->rec, arena, rr)) /* 0: ldns knows no such word */
+	if (line->type == MR_DNS_CNAME && ldns->rr_rd_count(rr) == 1)
+		lower(ldns, &line->target, ldns->rr_rdf(rr, 0));
+	if (line->type == 0
+	    || !record_of(ldns, &line->rec, arena, rr)) /* 0: ldns knows no such word */
 		st = mr_err_set(err, MR_PERM, "no such type, or no data of it");
-	ldns_rr_free(rr);
+	ldns->rr_free(rr);
 	return st;
 }

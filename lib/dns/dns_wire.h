@@ -8,6 +8,12 @@
 #define MR_DNS_EDNS_SIZE 1232u /* bytes of an answer over UDP that we ask for */
 #define MR_DNS_QUERY_MAX (12 + MR_DNS_NAME_MAX + 4 + 11)
 
+/* The library, loaded: the first time takes milliseconds, later ones next to nothing.  MR_TEMP: it is not
+ * there. */
+struct mr_ldns;
+enum mr_status mr_ldns_open(struct mr_ldns **ldns, struct mr_err *err);
+void mr_ldns_close(struct mr_ldns *ldns); /* NULL is fine */
+
 /* A name in wire form and lower case. */
 struct mr_dns_name {
 	uint8_t wire[MR_DNS_NAME_MAX];
@@ -16,7 +22,7 @@ struct mr_dns_name {
 
 /* False if there is no such name: empty label or name, too long, or a byte that is not printable ASCII
  * ('\DDD' can stand for any). */
-bool mr_dns_name_parse(struct mr_dns_name *name, struct mr_str text);
+bool mr_dns_name_parse(const struct mr_ldns *ldns, struct mr_dns_name *name, struct mr_str text);
 
 struct mr_dns_query {
 	uint8_t wire[MR_DNS_QUERY_MAX];
@@ -38,7 +44,8 @@ enum mr_dns_reading {
 };
 
 /* Reads a packet of any bytes.  Records and names are in `arena`. */
-enum mr_dns_reading mr_dns_wire_read(struct mr_dns_answer *a, struct mr_arena *arena,
+enum mr_dns_reading
+mr_dns_wire_read(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_arena *arena,
     const struct mr_dns_query *q, enum mr_dns_type type, bool is_tcp, struct mr_str packet);
 
 /* A line "name [ttl] [class] TYPE data" of a zone file, names taken as absolute. */
@@ -50,10 +57,11 @@ struct mr_dns_line {
 };
 
 /* MR_PERM with a reason if it is none; MR_TEMP. */
-enum mr_status mr_dns_line_parse(
-    struct mr_dns_line *line, struct mr_arena *arena, struct mr_str text, struct mr_err *err);
+enum mr_status mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line,
+    struct mr_arena *arena, struct mr_str text, struct mr_err *err);
 
 /* The name in presentation form without final dot; p is NULL when there is no memory. */
-struct mr_str mr_dns_name_text(struct mr_arena *arena, struct mr_str wire);
+struct mr_str
+mr_dns_name_text(const struct mr_ldns *ldns, struct mr_arena *arena, struct mr_str wire);
 
 #endif

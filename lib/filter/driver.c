@@ -107,7 +107,10 @@ mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int ar
 	mr_arena_init(&run->arena, FILTER_MEMORY_MAX);
 	mr_env_init(&run->by_hand, &run->arena);
 	run->conf = (struct mr_filter_conf){ .log = log, .watch = watch, .arena = &run->arena };
-	if ((st = read_options(run, argc, argv, err)) == MR_OK)
+	st = read_options(run, argc, argv, err);
+	if (st == MR_OK && filter->ask)
+		st = mr_dns_load(err);
+	if (st == MR_OK)
 		st = filter->open(&run->state, &run->conf, err);
 	if (st)
 		mr_arena_free(&run->arena);

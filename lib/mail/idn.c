@@ -1,16 +1,28 @@
 #include "mail/idn.h"
 
+#include "base/lazy.h"
 #include "mail/addr.h"
 
 #include <idn2.h>
 #include <string.h>
 
+#define FUNCTIONS(F) F(to_ascii_8z) F(strerror) F(free)
+
+struct libidn2 {
+#define FIELD(name) __typeof__(&idn2_##name) name;
+	FUNCTIONS(FIELD)
+};
+
 enum mr_status
 mr_domain_to_ascii(
     struct mr_str *out, struct mr_arena *arena, struct mr_str domain, struct mr_err *err)
 {
+#define NAME(name) "idn2_" #name,
+	static const char *const name[] = { FUNCTIONS(NAME) };
+	struct libidn2 idn2;
 	char z[MR_DOMAIN_MAX + 1], *ascii = NULL;
 	size_t i = 0;
+	enum mr_status st;
 	int code;
 
 	*out = domain;
@@ -20,14 +32,17 @@ mr_domain_to_ascii(
 		return MR_OK;
 	if (domain.n > MR_DOMAIN_MAX || memchr(domain.p, '\0', domain.n))
 		return mr_err_set(err, MR_PERM, "no domain name");
+	st = mr_lazy_load(&idn2, MR_SONAME, name, sizeof name / sizeof *name, err);
+	if (st)
+		return st;
 	memcpy(z, domain.p, domain.n);
 	z[domain.n] = '\0';
-	code = idn2_to_ascii_8z(z, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	code = idn2.to_ascii_8z(z, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (code == IDN2_MALLOC)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	if (code != IDN2_OK)
-		return mr_err_set(err, MR_PERM, "no domain name: %s", idn2_strerror(code));
+		return mr_err_set(err, MR_PERM, "no domain name: %s", idn2.strerror(code));
 	*out = mr_arena_dup(arena, mr_str(ascii));
-	idn2_free(ascii);
+	idn2.free(ascii);
 	return out->p ? MR_OK : mr_err_set(err, MR_TEMP, "out of memory");
 }

@@ -67,12 +67,11 @@ print_answer(const char *name, const char *type, const struct mr_dns_answer *a)
 }
 
 static enum mr_status
-take_option(
-    int letter, const char *arg, struct mr_dns_conf *conf, uint64_t *wait_ms, struct mr_err *err)
+take_option(int letter, const char *arg, struct mr_dns_conf *conf, uint64_t *wait_ms,
+    struct rlimit *files, struct mr_err *err)
 {
 	uint64_t n = 0;
 	enum mr_status st = MR_OK;
-	struct rlimit files;
 
 	switch (letter) {
 	case 'A':
@@ -86,9 +85,7 @@ take_option(
 		return st;
 	case 'F':
 		st = mr_opt_num('F', arg, 3, 4096, &n, err);
-		getrlimit(RLIMIT_NOFILE, &files);
-		files.rlim_cur = n;
-		setrlimit(RLIMIT_NOFILE, &files);
+		files->rlim_cur = n;
 		return st;
 	case 'D':
 		return mr_dns_conf_parse(conf, arg, err);
@@ -111,15 +108,17 @@ main(int argc, char *argv[])
 	bool is_one_by_one = false;
 	int letter;
 
+	getrlimit(RLIMIT_NOFILE, &files);
 	while ((letter = mr_opt_next(&o, &err)) > 0)
 		if (letter == '1')
 			is_one_by_one = true;
-		else if (take_option(letter, o.arg, &conf, &wait_ms, &err))
+		else if (take_option(letter, o.arg, &conf, &wait_ms, &files, &err))
 			break;
 	if (letter || (argc - o.at) % 2 || mr_dns_open(&dns, &conf, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		return 111;
 	}
+	setrlimit(RLIMIT_NOFILE, &files);
 	start_ms = mr_clock_mono_ms();
 	for (int i = o.at; i < argc; i += 2) {
 		mr_dns_add(dns, mr_str(argv[i]), type_of(argv[i + 1]));
@@ -128,7 +127,6 @@ main(int argc, char *argv[])
 	}
 	mr_dns_run(dns, start_ms + (int64_t)wait_ms);
 	start_ms = mr_clock_mono_ms() - start_ms;
-	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max; /* a sanitizer needs some at the end */
 	setrlimit(RLIMIT_NOFILE, &files);
 	for (int i = o.at; i < argc; i += 2)

@@ -14,6 +14,7 @@ RANK = {'base': 0, 'mail': 1, 'dns': 2, 'table': 2, 'store': 2, 'ui': 2, 'check'
 # One library, one file: header (a name, or a folder with its '/') -> the files that may see it.
 THIRD_PARTY = {
     'cdb.h': ['table/table_cdb.c'],
+    'dlfcn.h': ['base/lazy.c'],
     'zlib.h': ['base/crc.c'],
     'openssl/': ['smtp/tls.c', 'base/crypto.c'],
     'ldns/': ['dns/dns_wire.c'],
