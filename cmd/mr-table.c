@@ -1,6 +1,7 @@
 /* mr-table - compile, ask and dump rule tables; mr-table(1). */
 #include "base/io.h"
 #include "base/opt.h"
+#include "table/aliases.h"
 #include "table/table_text.h"
 #include "table/tcprules.h"
 
@@ -33,10 +34,10 @@ fail(const struct mr_err *err)
 	return FAULT;
 }
 
-static const char usage_text[] = "usage: mr-table [-k map|access|routes] text out.cdb\n"
-                                 "       mr-table -c [-k map|access|routes] text\n"
-                                 "       mr-table -q key [-k map|access|routes] table\n"
-                                 "       mr-table -d [-k map|access|routes] table\n";
+static const char usage_text[] = "usage: mr-table [-k map|access|routes|alias] text out.cdb\n"
+                                 "       mr-table -c [-k map|access|routes|alias] text\n"
+                                 "       mr-table -q key [-k map|access|routes|alias] table\n"
+                                 "       mr-table -d [-k map|access|routes|alias] table\n";
 
 static int
 usage(const struct mr_err *err)
@@ -61,7 +62,7 @@ read_options(struct job *job, int argc, char **argv, struct mr_err *err)
 			job->query = o.arg;
 		else if (!mr_table_kind_of_word(mr_str(o.arg), &job->kind))
 			return mr_err_set(
-			    err, MR_USAGE, "-k %s: need map, access or routes", o.arg);
+			    err, MR_USAGE, "-k %s: need map, access, routes or alias", o.arg);
 	}
 	if (c < 0)
 		return MR_USAGE;
@@ -221,15 +222,19 @@ ask(const struct job *job, struct mr_err *err)
 
 	mr_arena_init(&arena, ASK_MEMORY_MAX);
 	mr_buf_init(&out, MR_TABLE_TEXT_MAX);
-	if ((st = mr_key_parse(&key, &arena, mr_str(job->query), err))
-	    || (st = mr_table_open(&t, job->operand[0], job->kind, err))) {
+	if ((st = mr_table_open(&t, job->operand[0], job->kind, err))
+	    || (st = (mr_table_kind_of(t) == MR_TABLE_ALIAS ? mr_alias_key_parse : mr_key_parse)(
+	            &key, &arena, mr_str(job->query), err))) {
 		st = st == MR_NOTFOUND ? MR_TEMP : st; /* no table is not "no entry" */
 		goto out;
 	}
 	mr_err_set(err, MR_TEMP, "%s: damaged; compile it again", job->operand[0]);
 	if (mr_table_kind_of(t) == MR_TABLE_FOREIGN)
 		st = ask_tcprules(t, &key, &arena, &out, err);
-	else if ((st = look_up(t, &key, &arena, &found, &value)) == MR_OK)
+	else if (mr_table_kind_of(t) == MR_TABLE_ALIAS) {
+		if ((st = mr_table_get(t, key.text, &value)) == MR_OK)
+			st = mr_table_write_entry(MR_TABLE_ALIAS, key.text, value, &out);
+	} else if ((st = look_up(t, &key, &arena, &found, &value)) == MR_OK)
 		st = mr_table_write_entry(mr_table_kind_of(t), found, value, &out);
 	if (st == MR_OK)
 		st = mr_io_write(1, mr_buf_str(&out), err);

@@ -200,10 +200,10 @@ usage(const struct mr_filter *f, const char *why)
 
 	mr_buf_init(&b, MR_LOG_LINE_MAX);
 	mr_buf_addf(&b,
-	    "%s: %s\n%s - %s\nusage: %s [-lnv] [-e open|defer] [-T seconds] %s%s < record\n"
+	    "%s: %s\n%s - %s\nusage: %s [-%snv] [-e open|defer] [-T seconds] %s%s < record\n"
 	    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s%s\n",
-	    f->name, why, f->name, f->purpose, f->name, dns, f->synopsis, f->name, dns,
-	    f->synopsis);
+	    f->name, why, f->name, f->purpose, f->name, f->edits ? "" : "l", dns, f->synopsis,
+	    f->name, dns, f->synopsis);
 	mr_io_write(2, mr_buf_str(&b), NULL);
 	mr_buf_free(&b);
 	return MR_DEFER;
@@ -251,8 +251,10 @@ answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, i
 	if (is_again) /* Postfix would put them in front once more */
 		answer.headers = (struct mr_str){ NULL, 0 };
 	*code = run->is_report ? 0 : (int)answer.verdict;
-	mr_buf_init(&out, 2 * MR_ANSWER_MAX);
-	if (run->is_loop) {
+	mr_buf_init(&out, 2 * MR_ENV_MAX);
+	if (answer.edited && !run->is_by_hand)
+		mr_env_write(answer.edited, &out);
+	else if (run->is_loop) {
 		mr_buf_adds(&out, "action=");
 		mr_answer_to_policy(&answer, &out);
 		mr_buf_adds(&out, "\n\n");
@@ -341,6 +343,10 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 	if (mr_io_std_fds(&err))
 		return MR_DEFER;
 	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &err);
+	if (st == MR_OK && filter->edits && run.is_loop) {
+		mr_filter_close(&run);
+		st = mr_err_set(&err, MR_USAGE, "-l: a policy server cannot edit");
+	}
 	if (st == MR_USAGE)
 		return usage(filter, err.text);
 	if (st == MR_OK) {

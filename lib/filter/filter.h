@@ -43,6 +43,7 @@ struct mr_filter {
 	const char *purpose;  /* one line for -? */
 	const char *synopsis; /* own options and operands: "[-cs] table" */
 	const char *letters;  /* own letters as for mr_opt_next */
+	bool edits;           /* for stages of rcpt marked `edit`: answers with answer->edited */
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
@@ -64,6 +65,7 @@ struct mr_filter {
 
 /* The filters, each in its own file. */
 extern const struct mr_filter mr_filter_access;
+extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_spf;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */

@@ -25,6 +25,9 @@ struct mr_answer {
 	struct mr_attrs ar; /* results for Authentication-Results, in order; only .value is used */
 	struct mr_attrs attrs; /* join the record */
 	struct mr_str headers; /* whole header fields with LF or CRLF; p may be NULL */
+	struct mr_env *
+	    edited; /* with MR_DUNNO: the record that takes the place of the one asked about, printed
+	                        * instead of the answer; NULL: none */
 	struct mr_str note; /* for people, not part of the text form: what decided; p may be NULL */
 	struct mr_str
 	    report; /* for people: whole lines, instead of verdict and note; p may be NULL */

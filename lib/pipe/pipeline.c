@@ -49,9 +49,13 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 		step->own.conf.time_s = st->time_s;
 	if (!step->own.conf.our_name.p)
 		step->own.conf.our_name = mr_str(pl->conf.host);
-	if (st->is_edit)
+	if (st->is_edit && !filter->edits)
 		mr_spec_complain(
 		    spec, st->line, false, "stage '%s': %s does not edit", st->name, filter->name);
+	if (filter->edits && (!st->is_edit || st->phase != MR_RCPT))
+		mr_spec_complain(spec, st->line, false,
+		    "stage '%s': %s edits recipients: phase rcpt, option edit", st->name,
+		    filter->name);
 	if (st->codes != MR_CODES_MR)
 		mr_spec_complain(
 		    spec, st->line, false, "stage '%s': %s needs codes=mr", st->name, filter->name);

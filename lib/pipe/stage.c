@@ -207,8 +207,11 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 		    != MR_OK;
 	else if (step->argv)
 		run_program(step, io, answer, end);
-	else
+	else {
 		mr_filter_ask(&step->own, io->env, answer);
+		if (answer->edited)
+			*io->edited = *answer->edited;
+	}
 	if (end->is_broken)
 		mr_answer_init(answer, arena);
 	else if (end->code < 0)

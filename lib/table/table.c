@@ -23,6 +23,7 @@ static const char *const kind_words[] = {
 	[MR_TABLE_MAP] = "map",
 	[MR_TABLE_ACCESS] = "access",
 	[MR_TABLE_ROUTES] = "routes",
+	[MR_TABLE_ALIAS] = "alias",
 	[MR_TABLE_FOREIGN] = "foreign",
 	[MR_TABLE_ANY] = "any",
 };
@@ -36,7 +37,7 @@ mr_table_kind_word(enum mr_table_kind kind)
 bool
 mr_table_kind_of_word(struct mr_str word, enum mr_table_kind *kind)
 {
-	for (int k = MR_TABLE_MAP; k <= MR_TABLE_ROUTES; k++)
+	for (int k = MR_TABLE_MAP; k < MR_TABLE_FOREIGN; k++)
 		if (mr_str_is(word, kind_words[k])) {
 			*kind = (enum mr_table_kind)k;
 			return true;
@@ -288,21 +289,28 @@ mr_rule_parse(struct mr_str value, struct mr_str *comment)
 }
 
 /* The key, and a blank and `words` if there are any.  '#' in front would make a comment of it, and
- * U+FEFF a byte order mark, so a mailbox that begins so gets the quotes it may have. */
+ * U+FEFF a byte order mark, so a mailbox that begins so gets the quotes it may have.  Of aliases, what
+ * stands for a domain has '@' in front, and what stands for a local part has none at its end. */
 static void
-write_key(struct mr_buf *out, struct mr_str key, struct mr_str words)
+write_key(struct mr_buf *out, enum mr_table_kind kind, struct mr_str key, struct mr_str words)
 {
+	bool is_alias = kind == MR_TABLE_ALIAS;
 	ptrdiff_t at = mr_str_rchr(key, '@');
+	struct mr_str local = key, rest = { "", 0 };
+	bool is_quoted;
 
-	if (at > 0 && (key.p[0] == '#' || mr_str_starts(key, "\xef\xbb\xbf")))
-		mr_buf_addf(
-		    out, "\"%.*s\"%.*s", (int)at, key.p, (int)(key.n - (size_t)at), key.p + at);
-	else
-		mr_buf_add(out, key);
-	if (words.n)
-		mr_buf_addc(out, ' ');
-	mr_buf_add(out, words);
-	mr_buf_addc(out, '\n');
+	if (at > 0) {
+		local.n = (size_t)at;
+		rest = mr_str_from(key, local.n);
+	}
+	if (is_alias && rest.n == 1)
+		rest.n = 0;
+	is_quoted = at > 0
+	    && (key.p[0] == '#' || mr_str_starts(key, "\xef\xbb\xbf")
+	        || (is_alias && mr_str_is(local, "*")));
+	mr_buf_addf(out, "%s%s%.*s%s%.*s%s%.*s\n", is_alias && at < 0 ? "@" : "",
+	    is_quoted ? "\"" : "", (int)local.n, local.p, is_quoted ? "\"" : "", (int)rest.n,
+	    rest.p, words.n ? " " : "", (int)words.n, words.n ? words.p : "");
 }
 
 static bool
@@ -324,17 +332,17 @@ mr_table_write_entry(
 	if (kind == MR_TABLE_FOREIGN || key.n == 0 || !is_printable(key) || !is_printable(value))
 		return MR_TEMP;
 	if (kind != MR_TABLE_ACCESS) {
-		write_key(out, key, value);
+		write_key(out, kind, key, value);
 		return MR_OK;
 	}
 	rule = mr_rule_parse(value, &comment);
 	if (rule == MR_RULE_DAMAGED)
 		return MR_TEMP;
 	mr_buf_adds(out, rule == MR_RULE_FORBID ? "forbid " : "permit ");
-	write_key(out, key, comment);
+	write_key(out, kind, key, comment);
 	if (rule == MR_RULE_BOTH) {
 		mr_buf_adds(out, "forbid ");
-		write_key(out, key, MR_STR(""));
+		write_key(out, kind, key, MR_STR(""));
 	}
 	return MR_OK;
 }

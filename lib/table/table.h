@@ -15,14 +15,15 @@ enum mr_table_kind {
 	MR_TABLE_MAP, /* "key value...": key is an address, network, mailbox, domain, .domain or * */
 	MR_TABLE_ACCESS, /* "permit X comment...", "forbid X comment..." */
 	MR_TABLE_ROUTES, /* "domain host[:port] ...", "domain|host", "domain local", "* host" */
+	MR_TABLE_ALIAS,  /* "address address ...", "local ...", "@domain ..." */
 	MR_TABLE_FOREIGN, /* a CDB that mr-table did not make: raw keys (tcprules); never from text */
 	MR_TABLE_ANY /* for mr_table_open only: what a compiled table says, and text is a map */
 };
 
-/* "map", "access", "routes"; "foreign" and "any" for the others. */
+/* "map", "access", "routes", "alias"; "foreign" and "any" for the others. */
 const char *mr_table_kind_word(enum mr_table_kind kind);
 
-/* The kind of a word; false for any but the first three. */
+/* The kind of a word; false for "foreign" and "any". */
 bool mr_table_kind_of_word(struct mr_str word, enum mr_table_kind *kind);
 
 struct mr_table;

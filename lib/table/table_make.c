@@ -2,6 +2,8 @@
  * errors and keys that come again before anything is written; then the entries are written in the
  * order of the text.  The index holds 8 bytes a key, not the keys: a key that may be the same is
  * parsed again from its line. */
+#include "mail/addr.h"
+#include "table/aliases.h"
 #include "table/table.h"
 #include "table/table_cdb.h"
 #include "table/table_meta.h"
@@ -12,7 +14,7 @@
 #include <string.h>
 
 #define SLOTS_MIN  256u
-#define LINE_ARENA (4u * MR_TABLE_LINE_MAX) /* bytes for what is made of one line */
+#define LINE_ARENA (128u * MR_TABLE_LINE_MAX) /* bytes for what is made of one line */
 #define BOTH       0x80000000u
 
 _Static_assert(MR_TABLE_TEXT_MAX < BOTH, "an offset and a flag fit in 32 bits");
@@ -121,29 +123,47 @@ come_again(struct making *m, struct slot *slot, size_t off, struct mr_str now, s
 	return MR_OK;
 }
 
-static enum mr_status
-index_line(struct making *m, size_t off, const struct mr_table_line *l)
+/* Where the line is that decides a slot in use. */
+static size_t
+offset_of(const struct making *m, size_t slot)
 {
-	uint32_t hash = hash_of(l->key.text);
+	return (m->slots[slot].at & ~BOTH) - 1;
+}
+
+/* The slot of `key`, or the free one where it would stand; MR_NOTFOUND then.  *before: its line, in the
+ * arena `again`. */
+static enum mr_status
+find_slot(struct making *m, struct mr_str key, size_t *at, struct mr_table_line *before)
+{
+	uint32_t hash = hash_of(key);
 	size_t i;
 
-	if (!index_grow(m))
-		return fail_at(m, off, MR_TEMP, "out of memory");
 	for (i = hash & (m->slot_n - 1); m->slots[i].at; i = (i + 1) & (m->slot_n - 1)) {
-		struct mr_table_line before;
-		enum mr_status st;
-
 		if (m->slots[i].hash != hash)
 			continue;
 		mr_arena_free(&m->again);
-		st = mr_table_line_parse(
-		    &before, &m->again, m->kind, line_at(m, (m->slots[i].at & ~BOTH) - 1), NULL);
-		if (st)
-			return fail_at(m, off, MR_TEMP, "out of memory");
-		if (mr_str_eq(before.key.text, l->key.text))
-			return come_again(m, &m->slots[i], off, l->value, before.value);
+		if (mr_table_line_parse(
+		        before, &m->again, m->kind, line_at(m, offset_of(m, i)), NULL))
+			return MR_TEMP;
+		if (mr_str_eq(before->key.text, key))
+			break;
 	}
-	m->slots[i] = (struct slot){ hash, (uint32_t)off + 1 };
+	*at = i;
+	return m->slots[i].at ? MR_OK : MR_NOTFOUND;
+}
+
+static enum mr_status
+index_line(struct making *m, size_t off, const struct mr_table_line *l)
+{
+	struct mr_table_line before;
+	enum mr_status st;
+	size_t i;
+
+	if (!index_grow(m) || (st = find_slot(m, l->key.text, &i, &before)) == MR_TEMP)
+		return fail_at(m, off, MR_TEMP, "out of memory");
+	if (st == MR_OK)
+		return come_again(m, &m->slots[i], off, l->value, before.value);
+	m->slots[i] = (struct slot){ hash_of(l->key.text), (uint32_t)off + 1 };
 	m->used++;
 	if (l->key.kind == MR_KEY_NET)
 		m->has_bits[l->key.net.ip.is_v6][l->key.net.bits] = true;
@@ -206,6 +226,148 @@ read_text(struct making *m, struct mr_cdb_maker *maker)
 	return MR_OK;
 }
 
+/* ---- aliases of aliases ------------------------------------------------------------------------ */
+
+#define ON_CHAIN 255u
+
+_Static_assert(MR_ALIAS_DEPTH_MAX < ON_CHAIN, "heights fit in a byte");
+
+/* A walk down from each alias.  A local part alone is one in all domains that are ours, which are not
+ * known here: chains that only close through such a domain are found when mail comes. */
+struct walk {
+	struct making *m;
+	uint8_t
+	    *height; /* of each slot: aliases below it, itself included; 0: not seen; ON_CHAIN */
+	size_t chain[MR_ALIAS_DEPTH_MAX]; /* slots from the top */
+};
+
+/* The slot of the alias that `target`, in the entry `l`, stands for; MR_NOTFOUND: none. */
+static enum mr_status
+find_target(struct walk *w, struct mr_arena *arena, const struct mr_table_line *l,
+    struct mr_str target, size_t *slot)
+{
+	ptrdiff_t at = target.p[target.n - 1] == '"' ? -1 : mr_str_rchr(target, '@');
+	struct mr_str local = target, domain = { "", 0 }, key;
+	bool is_bare = at < 0;
+	enum mr_status st = MR_NOTFOUND;
+	struct mr_table_line ignored;
+
+	if (at == 0) /* @domain: another one for each who asks */
+		return MR_NOTFOUND;
+	if (!is_bare) {
+		local.n = (size_t)at;
+		domain = mr_str_from(target, local.n + 1);
+	} else if (l->key.kind == MR_KEY_DOMAIN)
+		domain = l->key.text;
+	else if (l->key.kind == MR_KEY_MAILBOX)
+		domain = mr_str_from(l->key.text, (size_t)mr_str_rchr(l->key.text, '@') + 1);
+	for (unsigned i = 0; i < 4 && st == MR_NOTFOUND; i++) { /* the order of mr_alias_find */
+		struct mr_str part = i % 2 ? mr_alias_without_tag(local) : local;
+		struct mr_str there = i < 2 ? domain : MR_STR("");
+
+		if ((there.n == 0 && (i < 2 || !is_bare)) || (i % 2 && part.n == local.n))
+			continue;
+		key = mr_arena_fmt(arena, "%.*s@%.*s", (int)part.n, part.p, (int)there.n, there.p);
+		key = key.p ? mr_arena_lower(arena, key) : key;
+		st = key.p ? find_slot(w->m, key, slot, &ignored) : MR_TEMP;
+	}
+	return st;
+}
+
+/* What is wrong, and the chain from `from` on with `last` at its end. */
+static enum mr_status
+fail_chain(struct walk *w, const char *what, size_t from, size_t depth, size_t last)
+{
+	struct making *m = w->m;
+	enum mr_status st;
+	struct mr_buf b;
+
+	mr_buf_init(&b, MR_TABLE_LINE_MAX);
+	mr_buf_adds(&b, what);
+	for (size_t i = from; i <= depth + 1; i++) {
+		size_t slot = i <= depth ? w->chain[i] : last;
+		struct mr_str line = mr_str_trim(line_at(m, offset_of(m, slot)));
+		struct mr_str name = mr_str_word(&line);
+
+		mr_buf_addf(&b, "%s%.*s", i > from ? " -> " : "", (int)name.n, name.p);
+	}
+	mr_buf_addc(&b, '\0');
+	st = b.is_full ? fail_at(m, 0, MR_TEMP, "out of memory")
+	               : fail_at(m, offset_of(m, w->chain[depth]), MR_PERM, b.p);
+	mr_buf_free(&b);
+	return st;
+}
+
+static enum mr_status walk_down(struct walk *w, size_t slot, size_t depth);
+
+/* From the chain's end at `depth` to `next`. */
+static enum mr_status
+step_down(struct walk *w, size_t next, size_t depth)
+{
+	size_t from = 0;
+
+	if (w->height[next] == ON_CHAIN) {
+		while (w->chain[from] != next)
+			from++;
+		return fail_chain(w, "a circle of aliases; take one out: ", from, depth, next);
+	}
+	if (depth + 1 + (w->height[next] ? w->height[next] : 1) > MR_ALIAS_DEPTH_MAX)
+		return fail_chain(
+		    w, "too many aliases of aliases; make the chain shorter: ", 0, depth, next);
+	return w->height[next] ? MR_OK : walk_down(w, next, depth + 1);
+}
+
+/* At most MR_ALIAS_DEPTH_MAX deep. */
+static enum mr_status
+walk_down(struct walk *w, size_t slot, size_t depth)
+{
+	struct mr_table_line l;
+	struct mr_arena arena;
+	struct mr_str target;
+	unsigned height = 0;
+	enum mr_status st;
+	size_t next;
+
+	w->chain[depth] = slot;
+	w->height[slot] = ON_CHAIN;
+	mr_arena_init(&arena, 2 * LINE_ARENA);
+	if (mr_table_line_parse(&l, &arena, w->m->kind, line_at(w->m, offset_of(w->m, slot)), NULL))
+		st = fail_at(w->m, 0, MR_TEMP, "out of memory");
+	else
+		st = MR_OK;
+	if (st == MR_OK)
+		mr_alias_until(&l.value);
+	while (st == MR_OK && (target = mr_alias_next(&l.value)).n) {
+		enum mr_status found = find_target(w, &arena, &l, target, &next);
+
+		if (found == MR_TEMP)
+			st = fail_at(w->m, 0, MR_TEMP, "out of memory");
+		else if (found == MR_OK && next != slot /* else it keeps its mail */
+		    && (st = step_down(w, next, depth)) == MR_OK && w->height[next] > height)
+			height = w->height[next];
+	}
+	mr_arena_free(&arena);
+	w->height[slot] = (uint8_t)(height + 1);
+	return st;
+}
+
+static enum mr_status
+check_aliases(struct making *m)
+{
+	struct walk w = { .m = m, .height = calloc(m->slot_n + 1, 1) };
+	enum mr_status st = MR_OK;
+
+	if (!w.height)
+		return fail_at(m, 0, MR_TEMP, "out of memory");
+	for (size_t i = 0; i < m->slot_n && st == MR_OK; i++)
+		if (m->slots[i].at && !w.height[i])
+			st = walk_down(&w, i, 0);
+	free(w.height);
+	return st;
+}
+
+/* ---- the CDB ----------------------------------------------------------------------------------- */
+
 static enum mr_status
 write_meta(const struct making *m, struct mr_cdb_maker *maker)
 {
@@ -243,6 +405,8 @@ mr_table_compile(int fd, struct mr_str text, const char *name, enum mr_table_kin
 	mr_arena_init(&m.arena, LINE_ARENA);
 	mr_arena_init(&m.again, LINE_ARENA);
 	st = read_text(&m, NULL);
+	if (st == MR_OK && kind == MR_TABLE_ALIAS)
+		st = check_aliases(&m);
 	if (st == MR_OK && fd >= 0) {
 		if ((st = mr_cdb_make(&maker, fd, err)) == MR_OK
 		    && (st = write_meta(&m, maker)) == MR_OK)

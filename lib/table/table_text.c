@@ -1,6 +1,7 @@
 #include "table/table_text.h"
 
 #include "mail/addr.h"
+#include "table/aliases.h"
 #include "table/routes.h"
 
 #include <string.h>
@@ -272,7 +273,8 @@ mr_table_line_parse(struct mr_table_line *l, struct mr_arena *arena, enum mr_tab
 		    err, MR_PERM, "a byte order mark; save the file as UTF-8 without one");
 	if (line.n == 0 || line.p[0] == '#')
 		return MR_NOTFOUND;
-	return kind == MR_TABLE_ACCESS ? parse_access(l, arena, line, err)
-	    : kind == MR_TABLE_ROUTES  ? parse_route(l, arena, line, err)
-	                               : parse_map(l, arena, line, err);
+	return kind == MR_TABLE_ALIAS ? mr_alias_line_parse(&l->key, &l->value, arena, line, err)
+	    : kind == MR_TABLE_ACCESS ? parse_access(l, arena, line, err)
+	    : kind == MR_TABLE_ROUTES ? parse_route(l, arena, line, err)
+	                              : parse_map(l, arena, line, err);
 }

@@ -36,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	kind = (enum mr_table_kind)(data[0] % 3);
+	kind = (enum mr_table_kind)(data[0] % MR_TABLE_FOREIGN);
 	mr_buf_init(&first, DUMP_MAX);
 	mr_buf_init(&second, DUMP_MAX);
 	if (dump_text(mr_str_from(text, 1), kind, &first)

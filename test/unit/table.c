@@ -95,6 +95,27 @@ static const struct {
 	    "a.org\n",
 	    NULL, ":1: a byte order mark" },
 	{ MR_TABLE_MAP, " \xef\xbb\xbfj1 x\n", NULL, ":1: a byte order mark" },
+	{ MR_TABLE_ALIAS, "Sales\tAnn, \"bob\"@A.org ,c # d\n", "sales Ann bob@a.org c\n", NULL },
+	{ MR_TABLE_ALIAS, "x y until=2028-02-29 z", "x until=2028-02-29 y z\n", NULL },
+	{ MR_TABLE_ALIAS, "\"j, d\" \"a b\"@a.org", "\"j, d\" \"a b\"@a.org\n", NULL },
+	{ MR_TABLE_ALIAS, "\"#x\" \"#y\" \"until=z\"@a.org", "\"#x\" \"#y\" \"until=z\"@a.org\n",
+	    NULL },
+	{ MR_TABLE_ALIAS, "@A.org @B.org\n@.a.org box\n@[192.0.2.1] x\n\"*\" y",
+	    "@a.org @b.org\n@.a.org box\n@[192.0.2.1] x\n\"*\" y\n", NULL },
+	{ MR_TABLE_ALIAS, "a@a.org a b\nb@a.org b a until=2020-01-01\n", NULL,
+	    ":2: a circle of aliases; take one out: a@a.org -> b@a.org -> a@a.org" },
+	{ MR_TABLE_ALIAS, "a b\nb c+x\nc a", NULL, ": a circle of aliases" },
+	{ MR_TABLE_ALIAS, "a b\n\na@A.org c\nA d\n", NULL, ":4: the same key as in line 1" },
+	{ MR_TABLE_ALIAS, "a # b", NULL, ":1: no address behind 'a'; write where its mail goes" },
+	{ MR_TABLE_ALIAS, "a until=2020-01-01", NULL, ":1: no address behind 'a'" },
+	{ MR_TABLE_ALIAS, "a b until=2027-02-29", NULL, ":1: 'until=2027-02-29': need one date" },
+	{ MR_TABLE_ALIAS, "a b until=", NULL, ":1: 'until=': need one date" },
+	{ MR_TABLE_ALIAS, "* b", NULL, ":1: '*' is no key here; write @domain" },
+	{ MR_TABLE_ALIAS, "a @b.org", NULL, ":1: '@b.org' stands for the same mailbox there" },
+	{ MR_TABLE_ALIAS, "@a.org @.b.org", NULL, ":1: '@.b.org' is not @domain; write" },
+	{ MR_TABLE_ALIAS, "a \"b", NULL, ":1: '\"b' is not an address" },
+	{ MR_TABLE_ALIAS, "a@ b", NULL, ":1: 'a@' is not an address" },
+	{ MR_TABLE_ALIAS, ", b", NULL, ":1: no address behind 'b'" },
 	{ MR_TABLE_ACCESS, "permit 10.0.0.0/8 our # x\nFORBID A.org spam, spam\n",
 	    "permit 10.0.0.0/8 our\nforbid a.org spam, spam\n", NULL },
 	{ MR_TABLE_ACCESS, "forbid a.org no\npermit a.org yes\n",
@@ -108,6 +129,23 @@ static const struct {
 	{ MR_TABLE_ACCESS, "permit *\n", NULL, ":1: '*' is not a key here" },
 	{ MR_TABLE_ACCESS, "permit 10.0.0.5/8\n", NULL, ":1: '10.0.0.5/8' has bits behind" },
 };
+
+/* A line as long as it may be, of addresses as short as they may be. */
+static void
+test_long_line(void)
+{
+	struct mr_err err = { "" };
+	struct mr_table *t;
+	struct mr_buf b;
+
+	mr_buf_init(&b, MR_TABLE_LINE_MAX);
+	for (unsigned i = 0; i < MR_TABLE_LINE_MAX / 2; i++)
+		mr_buf_addf(&b, "%c ", i ? 'b' : 'a');
+	ok(open_bytes(&t, mr_buf_str(&b), "", MR_TABLE_ALIAS, &err) == MR_OK,
+	    "a line full of addresses %s", err.text);
+	mr_table_close(t);
+	mr_buf_free(&b);
+}
 
 static void
 test_lines(void)
@@ -364,6 +402,7 @@ main(void)
 	test_lines();
 	test_limits();
 	test_lookups();
+	test_long_line();
 	test_kinds();
 	test_damage();
 	return done_testing();

@@ -1,0 +1,7 @@
+#include "filter/filter.h"
+
+int
+main(int argc, char **argv)
+{
+	return mr_filter_main(&mr_filter_alias, argc, argv);
+}
