@@ -96,6 +96,7 @@ read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_e
 	}
 	if (st || c < 0)
 		return st ? st : MR_USAGE;
+	run->conf.is_trial = run->is_by_hand && run->conf.is_verbose;
 	run->conf.opt = own;
 	run->conf.operand = argv + o.at;
 	run->conf.operand_n = (size_t)(argc - o.at);

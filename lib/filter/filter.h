@@ -26,6 +26,7 @@ struct mr_filter_conf {
 	struct mr_watch *watch; /* add each file that open reads; may be NULL */
 	struct mr_arena *arena; /* lives as long as the filter's state */
 	bool is_verbose;        /* -v: say more in the answer's note */
+	bool is_trial;          /* a case by hand with -v: tell, and change nothing in the store */
 	bool outage_is_open;    /* -e open: what an outage means; -e defer is the default */
 	uint64_t time_s;        /* -T, or 0 */
 	const struct mr_filter_opt *opt; /* the filter's own letters, in order */
@@ -71,6 +72,7 @@ struct mr_filter {
 
 /* The filters, each in its own file. */
 extern const struct mr_filter mr_filter_access;
+extern const struct mr_filter mr_filter_limit;
 extern const struct mr_filter mr_filter_spf;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
