@@ -12,10 +12,10 @@ PREFIX ?= /usr/local
 B      ?= build
 
 # The one list of Debian packages: to build, and to test.
-PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libspf2-dev libidn2-dev \
+PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev libspf2-dev libidn2-dev \
 	liblmdb-dev libhiredis-dev libssl-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
-	python3-yaml python3-spf nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
+	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
 	openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc
@@ -28,7 +28,7 @@ OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MM
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 LIBS     = $(if $(STATIC),-Wl$(comma)-Bstatic) -lcdb -lz -lldns -llmdb -lhiredis -lcrypto \
-	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lspf2 -lidn2
+	$(if $(STATIC),-Wl$(comma)-Bdynamic -lcrypto) -lpsl -lspf2 -lidn2
 comma    = ,
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)
