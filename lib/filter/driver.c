@@ -196,7 +196,7 @@ mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_ans
 
 /* ---- the program -------------------------------------------------------------------------------- */
 
-static int
+static void
 usage(const struct mr_filter *f, const char *why)
 {
 	const char *dns = f->ask ? "[-D host:port] [-N name] " : "",
@@ -211,7 +211,6 @@ usage(const struct mr_filter *f, const char *why)
 	    store, f->synopsis);
 	mr_io_write(2, mr_buf_str(&b), NULL);
 	mr_buf_free(&b);
-	return MR_DEFER;
 }
 
 /* The answer as a line for people. */
@@ -360,7 +359,7 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 	signal(SIGCHLD, SIG_DFL); /* the store's check waits for its child */
 	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &stores, &err);
 	if (st == MR_USAGE)
-		return usage(filter, err.text);
+		usage(filter, err.text);
 	if (st == MR_OK) {
 		log.is_verbose = run.conf.is_verbose;
 		give_up_rights(&run, &log);
@@ -371,7 +370,7 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 		mr_filter_close(&run);
 	}
 	mr_stores_close(&stores);
-	if (st)
+	if (st && st != MR_USAGE)
 		MR_LOG(&log, MR_LOG_FAULT, "filter", { "why", mr_str(err.text) });
 	return st ? MR_DEFER : code;
 }

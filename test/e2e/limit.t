@@ -129,6 +129,37 @@ like 'keys say what is counted: in' "$(cat list)" '^l1  MAIL in times net 127\.0
 like 'out' "$(cat list)" '^l1  MAIL out times net 127\.0\.0\.0/24 3600 [0-9]+	2	'
 like 'recipients, in the same store' "$(cat list)" '^l1  RCPT in times recipient-domain r\.example 3600 [0-9]+	2	'
 
+# Inside a server that has given up its rights: a listener (whose store is damaged when it starts), and a process for
+# one connection.
+mkdir spool served
+head -c 20000 /dev/zero | tr '\0' '\377' >served/data.mdb
+echo 'r.example 127.0.0.1:1' >routes
+echo "mail flood - mr-limit -S lmdb:$T_DIR/served -k sender -a 2/1h" >served.spec
+port=$(free_port)
+start smtpd.log mr-smtpd -L "127.0.0.1:$port" -Q spool -R routes -N mx.example served.spec
+ok 'a listener' wait_port "$port"
+cat >talk.py <<'EOT'
+import smtplib, subprocess, sys
+def talk(s):
+    s.ehlo('h.example')
+    s.mail('bob@a.example')
+    code, text = s.rcpt('ann@r.example')
+    print(code, text.decode().split(';')[0])
+    s.docmd('QUIT')
+for _ in range(2):
+    talk(smtplib.SMTP('127.0.0.1', int(sys.argv[1])))
+EOT
+is 'counts in its children' "$(python3 talk.py "$port")" '250 2.1.5 Ok
+250 2.1.5 Ok'
+one() {
+	printf 'EHLO h\r\nMAIL FROM:<%s>\r\nRCPT TO:<ann@r.example>\r\nQUIT\r\n' "$1" |
+		mr-smtpd -Q spool -R routes -N mx.example served.spec 2>one.log | grep '^[45]'
+}
+like 'a process for one connection knows' "$(one bob@a.example)" '^451 4\.7\.1 Too many times of bob@a\.example; try again'
+like 'and counts, too' "$(one eve@a.example; one eve@a.example; one eve@a.example)" '^451 4\.7\.1 Too many times of eve'
+like 'the damaged store was moved aside' "$(cat smtpd.log)" 'fault event=store .*moved='
+stop "$T_PID"
+
 # 50 processes at once, 1000 records: never more than the rate.  Who is sent away is in the count for a moment, so
 # a few may go with it.
 python3 - "$S" >count <<'EOT'
