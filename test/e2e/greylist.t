@@ -48,7 +48,7 @@ hand() {
 is '-v: new' "$(hand -i 203.0.113.9 -f bob@a.example -r ann@b.example)" \
 	'try later: 4.7.1 Greylisted; try again in 120 seconds (new: 203.0.113.0/24 <bob@a.example> <ann@b.example>)'
 like '-v: early' "$(hand -i 10.1.0.1 -f bob@a.example -r ann@b.example)" '\(early: 10\.1\.0\.0/24 '
-like '-v: passed' "$(hand -d 1 -i 10.1.0.1 -f bob@a.example -r ann@b.example)" '\((passed|early): 10\.1\.0\.0/24 '
+like '-v: passed' "$(hand -d 1 -i 10.1.0.1 -f bob@a.example -r ann@b.example)" '^no objection \(passed: 10\.1\.0\.0/24 '
 is '-v: known' "$(hand -i 10.2.0.9 -f bob@a.example -r ann@b.example)" \
 	'no objection (known: 10.2.0.0/24 <bob@a.example> <ann@b.example>)'
 mr-state -S "$S" dump | cut -f1,2 | sort >after
@@ -118,6 +118,10 @@ is '-m: less' "$(ask '-m dnsbl_score=2' $c0 dnsbl_score=1)" 'action=DUNNO'
 is '-m: no number' "$(ask '-m dnsbl_score=2' $c0 dnsbl_score=2x)" 'action=DUNNO'
 like '-m: reached' "$(ask '-m dnsbl_score=2' $c0 dnsbl_score=2)" 'DEFER'
 like '-m: the second' "$(ask '-m dnsbl_score=2 -m x=-3' $c0 x=-3)" 'DEFER'
+
+m=$(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do printf ' -m a%s=1' $i; done)
+like '-m: sixteen' "$(ask "$m" $c0 a16=1)" 'DEFER'
+like '-m: one more' "$(ask "$m -m b=1" $c0 b=1)" 'more than 16 -m'
 
 # Clients and domains that are known.
 client

@@ -188,4 +188,14 @@ exits 'a damaged one' 111 mr-limit -S lmdb:bad -k ip -a 1/1h -i 192.0.2.1
 record client_address=192.0.2.1 | mr-limit -l -S lmdb:bad -k ip -a 1/1h >out 2>err
 is 'is moved aside when a service starts' "$(grep . out)" 'action=DUNNO'
 like 'with a line in the log' "$(cat err)" '^mr-limit: fault event=store .*moved=.*data\.mdb\.damaged-'
+mkdir bad2
+head -c 20000 /dev/zero | tr '\0' '\377' >bad2/data.mdb
+echo 'rcpt to - mr-limit -S lmdb:bad2 -k recipient -a 1/1h' >spec2
+{
+	record protocol_state=RCPT client_address=192.0.2.1 recipient=a@b.example sender=x@y.example instance=1
+	record protocol_state=RCPT client_address=192.0.2.1 recipient=a@b.example sender=x@y.example instance=2
+} | mr-pipe -l -N mx.example spec2 >out 2>err
+is 'so it is by mr-pipe -l' "$(grep . out | cut -d' ' -f1,2)" 'action=DUNNO
+action=DEFER_IF_PERMIT 4.7.1'
+like 'with a line, too' "$(cat err)" '^mr-pipe: fault event=store .*moved='
 done_testing
