@@ -50,7 +50,7 @@ refresh(struct attempt *a, size_t which, struct mr_err *err)
 {
 	const struct mr_store_op *was = &a->ops[which];
 
-	if (was->left_s > a->policy->life_s - MR_GREYLIST_REFRESH_S)
+	if (was->left_s >= a->policy->life_s - a->policy->life_s / MR_GREYLIST_REFRESH_N)
 		return MR_OK;
 	return put(a, which, was->got, a->policy->life_s, err);
 }

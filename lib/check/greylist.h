@@ -4,11 +4,12 @@
 
 #include "store/store.h"
 
-#define MR_GREYLIST_DELAY_S   120
-#define MR_GREYLIST_WINDOW_S  (48 * 3600)
-#define MR_GREYLIST_LIFE_S    (36 * 86400)
-#define MR_GREYLIST_AUTO_N    5u
-#define MR_GREYLIST_REFRESH_S 86400 /* what is used lives on: written anew at most so often */
+#define MR_GREYLIST_DELAY_S  120
+#define MR_GREYLIST_WINDOW_S (48 * 3600)
+#define MR_GREYLIST_LIFE_S   (36 * 86400)
+#define MR_GREYLIST_AUTO_N   5u
+#define MR_GREYLIST_REFRESH_N \
+	36 /* what is used lives on: written anew at most so often in a life */
 
 struct mr_greylist_policy {
 	int64_t delay_s;  /* from the first attempt to one that passes */

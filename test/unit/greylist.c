@@ -83,6 +83,29 @@ one_triplet(void)
 	ok(attempt(&other, NOW + 201 + MR_GREYLIST_WINDOW_S) == MR_GREYLIST_NEW, "too late");
 }
 
+/* A known triplet is written anew once in a 36th of its life, not before. */
+static void
+lives_on(void)
+{
+	struct mr_greylist_policy p = policy;
+	static const char key[] = "g1 192.0.2.0/24 bob@a.example ann@b.example";
+	struct mr_store_op op = { .verb = MR_STORE_GET, .key = mr_str(key) };
+
+	for (p.life_s = 3600; p.life_s <= MR_GREYLIST_LIFE_S; p.life_s *= 864) {
+		int64_t step_s = p.life_s / MR_GREYLIST_REFRESH_N;
+
+		fresh();
+		put(key, "999000 passed", p.life_s);
+		for (int64_t t = NOW; t <= NOW + step_s; t += step_s)
+			mr_greylist_judge(&g, &p, &one, false, store, t, &err);
+		mr_store_run(store, &op, 1, NOW + step_s, &err);
+		ok(op.left_s == p.life_s - step_s, "a message soon after writes nothing");
+		mr_greylist_judge(&g, &p, &one, false, store, NOW + step_s + 1, &err);
+		mr_store_run(store, &op, 1, NOW + step_s + 1, &err);
+		ok(op.left_s == p.life_s && g.state == MR_GREYLIST_KNOWN, "a later one does");
+	}
+}
+
 static void
 clients(void)
 {
@@ -166,6 +189,7 @@ int
 main(void)
 {
 	one_triplet();
+	lives_on();
 	clients();
 	written();
 	oddities();
