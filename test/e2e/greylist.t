@@ -10,6 +10,8 @@ cat >zone <<-'EOT'
 	mx1.out.host.example A 203.0.113.1
 	2.113.0.203.in-addr.arpa PTR 203-0-113-2.net.example
 	203-0-113-2.net.example A 203.0.113.2
+	7.100.51.198.in-addr.arpa PTR mx7.out.host.example
+	mx7.out.host.example A 198.51.100.7
 	3.113.0.203.in-addr.arpa PTR forged.host.example
 	forged.host.example A 192.0.2.1
 EOT
@@ -170,6 +172,22 @@ is 'one entry' "$(mr-state -S "$S" list -p 'g1 spf.example p@' | wc -l)" 1
 like 'a bounce is not delayed at RCPT, but at DATA' "$(run -i 192.0.2.1 -h h.example -f '' -r a@b.example)" 'dsn.*Greylisted|dsn.*new'
 run -i 127.0.0.1 -h h.example -f us@b.example -r friend@mail.new.example >/dev/null
 is 'outgoing mail is learned' "$(mr-state -S "$S" list -p 'w1 new.example' | wc -l)" 1
+
+# The example.
+cp -R "$T_ROOT/examples/relay" example
+sed 's,mr-spf\|mr-greylist,& -D file:../zone,' "$T_ROOT/examples/greylist/pipeline" >example/pipeline
+example() {
+	(cd example && mr-pipe "$@" -R routes -h h.example pipeline <../mail 2>&1)
+}
+like 'the example is right' "$(cd example && mr-pipe -t pipeline)" 'stages, no error'
+ours=$(sed -n 's/^permit \([0-9.]*\).*/\1/p' example/trusted | head -n 1)
+like 'the example: a stranger waits' "$(example -i 198.51.100.7 -f x@y.example -r office@mydomain.com)" 'Greylisted'
+is 'the example: our own do not' "$(example -i "$ours" -f office@mydomain.com -r friend@host.example | grep action)" 'action=DUNNO'
+is 'the example: who was written to does not' \
+	"$(example -i 198.51.100.7 -f x@y.example -r office@mydomain.com | grep action)" 'action=DUNNO'
+is 'the example: what it remembers' "$(mr-state -S lmdb:example/state list | cut -d' ' -f1 | sort -u)" 'g1
+l1
+w1'
 
 # 50 processes at once, each with the same 20 triplets: one entry each, nobody passes.
 python3 - "$S" >count <<'EOT'
