@@ -12,10 +12,10 @@ PREFIX ?= /usr/local
 B      ?= build
 
 # The one list of Debian packages: to build, and to test.
-PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libspf2-dev libidn2-dev \
+PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev libspf2-dev libidn2-dev \
 	liblmdb-dev libhiredis-dev libssl-dev
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
-	python3-yaml python3-spf nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
+	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
 	openbsd-inetd mailfront systemd s6 runit daemontools
 
 CC      ?= gcc
@@ -66,6 +66,7 @@ all: $(PROGS)
 $(B)/lib/base/crypto.o:     OPTS += $(call soname,crypto)
 $(B)/lib/check/spf_match.o: OPTS += $(call soname,spf2)
 $(B)/lib/dns/dns_wire.o:    OPTS += $(call soname,ldns)
+$(B)/lib/dns/orgdomain.o:   OPTS += $(call soname,psl)
 $(B)/lib/mail/idn.o:        OPTS += $(call soname,idn2)
 
 $(B)/%.o: %.c
@@ -142,7 +143,7 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/spf $(ASK)
+bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 	MR_BUILD=$(abspath $(B)) test/bench/store-run

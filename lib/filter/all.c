@@ -6,6 +6,8 @@
 const struct mr_filter *const mr_filters[] = {
 	&mr_filter_access,
 	&mr_filter_alias,
+	&mr_filter_greylist,
+	&mr_filter_limit,
 	&mr_filter_spf,
 	NULL,
 };

@@ -106,6 +106,23 @@ protocol_state(const struct mr_run *run, enum mr_phase phase)
 	return mr_str(states[phase]);
 }
 
+/* The classes that hold, as class=a+b; without any there is no such attribute. */
+static enum mr_status
+set_class(const struct mr_run *run, uint32_t classes, struct mr_env *env, struct mr_err *err)
+{
+	enum mr_status st = MR_OK;
+	struct mr_buf names;
+
+	mr_buf_init(&names, MR_CLASS_MAX * (MR_SPEC_NAME_MAX + 1));
+	mr_spec_class_names(&run->pl->spec, classes, &names);
+	if (names.is_full)
+		st = mr_err_set(err, MR_TEMP, "out of memory");
+	else if (names.n) /* an empty spec has no names */
+		st = mr_env_set(env, MR_STR("class"), mr_buf_str(&names), err);
+	mr_buf_free(&names);
+	return st;
+}
+
 /* What is known up to and in `phase`; recipients are set by the caller. */
 static enum mr_status
 make_record(const struct mr_run *run, enum mr_phase phase, struct mr_arena *arena,
@@ -119,6 +136,8 @@ make_record(const struct mr_run *run, enum mr_phase phase, struct mr_arena *aren
 		st = mr_env_set(env, MR_STR("protocol_state"), protocol_state(run, phase), err);
 	for (unsigned i = MR_CONNECT; i <= MR_MAIL && st == MR_OK; i++)
 		st = mr_env_join(env, &run->scope[i].env, err);
+	if (st == MR_OK)
+		st = set_class(run, classes_for(run, phase), env, err);
 	if (st == MR_OK && phase == MR_RCPT)
 		st = mr_env_join(env, &run->scope[MR_RCPT].env, err);
 	if (st == MR_OK && phase >= MR_DATA) {

@@ -18,6 +18,7 @@ THIRD_PARTY = {
     'zlib.h': ['base/crc.c'],
     'openssl/': ['smtp/tls.c', 'base/crypto.c'],
     'ldns/': ['dns/dns_wire.c'],
+    'libpsl.h': ['dns/orgdomain.c'],
     'lmdb.h': ['store/store_lmdb.c'],
     'hiredis/': ['store/store_redis.c'],
     'spf2/': ['check/spf_match.c'],
