@@ -113,6 +113,10 @@ void mr_dns_run(struct mr_dns *dns, int64_t deadline_ms);
 const struct mr_dns_answer *
 mr_dns_peek(const struct mr_dns *dns, struct mr_str name, enum mr_dns_type type);
 
+/* The same, and without an answer the question is added. */
+const struct mr_dns_answer *
+mr_dns_want(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type);
+
 /* The answer; asks now, with what else waits, if need be.  Never NULL. */
 const struct mr_dns_answer *
 mr_dns_get(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type, int64_t deadline_ms);
