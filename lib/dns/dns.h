@@ -59,6 +59,7 @@ struct mr_dns_answer {
 	struct mr_str canonical; /* the name at the end of the CNAME chain */
 	const struct mr_dns_record *rec;
 	size_t n;
+	unsigned ms; /* how long it took, from the start of its run */
 };
 
 struct mr_dns_server {

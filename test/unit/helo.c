@@ -45,7 +45,7 @@ static const struct {
 	/* level 1 */
 	{ "good.example", "192.0.2.1", 1, MR_HELO_OK },
 	{ "nothing.example", "192.0.2.1", 1, MR_HELO_OK },
-	{ "my_pc.example", "192.0.2.1", 1, MR_HELO_NO_NAME },
+	{ "my_pc.example", "192.0.2.1", 1, MR_HELO_OK },
 	{ "localhost", "192.0.2.1", 1, MR_HELO_NO_NAME },
 	{ "a..example", "192.0.2.1", 1, MR_HELO_NO_NAME },
 	{ "-a.example", "192.0.2.1", 1, MR_HELO_NO_NAME },
