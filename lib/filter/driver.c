@@ -6,6 +6,7 @@
 #include "base/sandbox.h"
 #include "filter/filter.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define FILTER_MEMORY_MAX (64u << 20) /* what a filter's options and state may take of its arena */
@@ -64,6 +65,8 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 		return mr_str_is_line(conf->our_name) && conf->our_name.n
 		    ? MR_OK
 		    : mr_err_set(err, MR_USAGE, "-N: not a name");
+	case 'S':
+		return mr_stores_add(run->stores, &conf->store, arg, err);
 	default:
 		run->is_by_hand = true;
 		return mr_filter_by_hand(&run->by_hand, letter, arg, err);
@@ -73,18 +76,20 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 static enum mr_status
 read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_err *err)
 {
-	const char *shared =
-	    run->filter->ask ? MR_FILTER_LETTERS MR_FILTER_DNS_LETTERS : MR_FILTER_LETTERS;
-	struct mr_str letters = mr_arena_fmt(&run->arena, "%s%s", shared, run->filter->letters);
+	struct mr_str shared = mr_arena_fmt(&run->arena, MR_FILTER_LETTERS "%s%s",
+	    run->filter->ask ? MR_FILTER_DNS_LETTERS : "",
+	    run->filter->uses_store ? MR_FILTER_STORE_LETTERS : "");
+	struct mr_str letters =
+	    mr_arena_fmt(&run->arena, "%s%s", shared.p ? shared.p : "", run->filter->letters);
 	struct mr_filter_opt *own = mr_arena_alloc(&run->arena, OPTS_MAX * sizeof *own);
 	struct mr_opt o = { .argc = argc, .argv = argv, .letters = letters.p };
 	enum mr_status st = MR_OK;
 	int c;
 
-	if (!letters.p || !own)
+	if (!shared.p || !letters.p || !own)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	while (st == MR_OK && (c = mr_opt_next(&o, err)) > 0) {
-		if (strchr(shared, c))
+		if (strchr(shared.p, c))
 			st = take_option(run, (char)c, o.arg, err);
 		else if (run->conf.opt_n == OPTS_MAX)
 			st = mr_err_set(err, MR_USAGE, "more than %u options", OPTS_MAX);
@@ -101,11 +106,12 @@ read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_e
 
 enum mr_status
 mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
-    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err)
+    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_stores *stores,
+    struct mr_err *err)
 {
 	enum mr_status st;
 
-	*run = (struct mr_filter_run){ .filter = filter };
+	*run = (struct mr_filter_run){ .filter = filter, .stores = stores };
 	mr_arena_init(&run->arena, FILTER_MEMORY_MAX);
 	mr_env_init(&run->by_hand, &run->arena);
 	run->conf = (struct mr_filter_conf){ .log = log, .watch = watch, .arena = &run->arena };
@@ -214,15 +220,16 @@ mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_ans
 static int
 usage(const struct mr_filter *f, const char *why)
 {
-	const char *dns = f->ask ? "[-D host:port] [-N name] " : "";
+	const char *dns = f->ask ? "[-D host:port] [-N name] " : "",
+	           *store = f->uses_store ? "[-S store] " : "";
 	struct mr_buf b;
 
 	mr_buf_init(&b, MR_LOG_LINE_MAX);
 	mr_buf_addf(&b,
-	    "%s: %s\n%s - %s\nusage: %s [-lnv] [-e open|defer] [-T seconds] %s%s < record\n"
-	    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s%s\n",
-	    f->name, why, f->name, f->purpose, f->name, dns, f->synopsis, f->name, dns,
-	    f->synopsis);
+	    "%s: %s\n%s - %s\nusage: %s [-lnv] [-e open|defer] [-T seconds] %s%s%s < record\n"
+	    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s%s%s\n",
+	    f->name, why, f->name, f->purpose, f->name, dns, store, f->synopsis, f->name, dns,
+	    store, f->synopsis);
 	mr_io_write(2, mr_buf_str(&b), NULL);
 	mr_buf_free(&b);
 	return MR_DEFER;
@@ -347,11 +354,23 @@ read_host(struct mr_filter_run *run, struct mr_err *err)
 	return run->conf.our_name.p ? MR_OK : mr_err_set(err, MR_TEMP, "out of memory");
 }
 
+/* What may be changed from now on: the store. */
+static void
+give_up_rights(const struct mr_filter_run *run, const struct mr_log *log)
+{
+	const char *writable[MR_STORES_MAX + 1];
+
+	if (run->is_loop) /* one record is not worth the time */
+		mr_stores_check(run->stores, log);
+	mr_stores_folders(run->stores, writable);
+	mr_sandbox_enter(writable, log);
+}
+
 int
 mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 {
-	static const char *const nothing[] = { NULL };
 	struct mr_log log = { .prog = filter->name, .fd = 2 };
+	struct mr_stores stores = { .n = 0 };
 	struct mr_filter_run run;
 	struct mr_err err;
 	enum mr_status st;
@@ -359,18 +378,20 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 
 	if (mr_io_std_fds(&err))
 		return MR_DEFER;
-	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &err);
+	signal(SIGCHLD, SIG_DFL); /* the store's check waits for its child */
+	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &stores, &err);
 	if (st == MR_USAGE)
 		return usage(filter, err.text);
 	if (st == MR_OK) {
 		log.is_verbose = run.conf.is_verbose;
-		mr_sandbox_enter(nothing, &log);
+		give_up_rights(&run, &log);
 		if ((st = read_host(&run, &err)) == MR_OK)
 			st = run.is_by_hand && !run.is_loop
 			    ? answer_one(&run, &run.by_hand, false, &code, &err)
 			    : answer_stdin(&run, &code, &err);
 		mr_filter_close(&run);
 	}
+	mr_stores_close(&stores);
 	if (st)
 		MR_LOG(&log, MR_LOG_FAULT, "filter", { "why", mr_str(err.text) });
 	return st ? MR_DEFER : code;

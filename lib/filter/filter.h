@@ -6,12 +6,14 @@
 #include "base/watch.h"
 #include "dns/dns.h"
 #include "mail/answer.h"
+#include "store/store.h"
 
-/* Letters that mean the same in every filter; a filter never declares them, nor -S -E -H, which are
+/* Letters that mean the same in every filter; a filter never declares them, nor -E -H, which are
  * kept for the filters that will need them (DESIGN.md section 2).  Those behind are for filters that
- * ask the DNS. */
-#define MR_FILTER_LETTERS     "lne:T:vi:h:f:r:"
-#define MR_FILTER_DNS_LETTERS "D:N:"
+ * ask the DNS, or use the store. */
+#define MR_FILTER_LETTERS       "lne:T:vi:h:f:r:"
+#define MR_FILTER_DNS_LETTERS   "D:N:"
+#define MR_FILTER_STORE_LETTERS "S:"
 
 struct mr_filter_opt {
 	char letter;
@@ -35,6 +37,10 @@ struct mr_filter_conf {
 	 * long as the filter's state, too. */
 	struct mr_dns *dns;
 	struct mr_str our_name; /* -N, or the runner's */
+
+	/* For a filter that uses_store: -S, to be touched from begin on; NULL: not given, and open decides
+	 * whether the filter can do without. */
+	struct mr_store *store;
 };
 
 /* All functions but open and one of the work functions may be NULL. */
@@ -44,6 +50,7 @@ struct mr_filter {
 	const char *synopsis; /* own options and operands: "[-cs] table" */
 	const char *letters;  /* own letters as for mr_opt_next */
 	uint64_t time_s;      /* with `ask`: how long its lookups may take, unless -T says */
+	bool uses_store;      /* has -S */
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
@@ -84,14 +91,17 @@ struct mr_filter_run {
 	    resolver;       /* -D; without it the runner's, or its resolver itself in conf.dns */
 	bool has_resolver;  /* -D was given */
 	struct mr_dns *dns; /* our own, if nobody gave us one */
+	struct mr_stores *stores;
 	bool is_loop, is_report; /* -l, -n */
 	bool is_by_hand;         /* -i, -h, -f or -r was given: ... */
 	struct mr_env by_hand;   /* ... as this record */
 };
 
-/* Reads argv (argv[0] is the command's word) and opens the filter.  MR_USAGE with a reason. */
+/* Reads argv (argv[0] is the command's word) and opens the filter.  Its store is one of `stores`, which
+ * is shared by all filters of a process and closed behind them.  MR_USAGE with a reason. */
 enum mr_status mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
-    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_err *err);
+    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_stores *stores,
+    struct mr_err *err);
 void mr_filter_close(struct mr_filter_run *run);
 
 /* For a runner of several filters, after the fork: the filter shares `dns`, unless it has -D. */

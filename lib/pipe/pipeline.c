@@ -39,8 +39,8 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 	struct mr_spec *spec = &pl->spec;
 	struct mr_err err;
 
-	if (mr_filter_open(
-	        &step->own, filter, st->argc, st->argv, pl->conf.log, pl->conf.watch, &err)) {
+	if (mr_filter_open(&step->own, filter, st->argc, st->argv, pl->conf.log, pl->conf.watch,
+	        &pl->stores, &err)) {
 		mr_spec_complain(spec, st->line, false, "stage '%s': %s", st->name, err.text);
 		return;
 	}
@@ -139,6 +139,7 @@ mr_pipeline_close(struct mr_pipeline *pl)
 		if (pl->step[i].filter)
 			mr_filter_close(&pl->step[i].own);
 	mr_dns_close(pl->dns);
+	mr_stores_close(&pl->stores);
 	mr_spec_free(&pl->spec);
 }
 

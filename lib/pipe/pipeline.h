@@ -28,6 +28,7 @@ struct mr_pipeline {
 	size_t n;
 	struct mr_dns_conf resolver; /* of own filters without -D, ... */
 	struct mr_dns *dns;          /* ... from the first mr_pipeline_begin on; NULL: none asks */
+	struct mr_stores stores;     /* of own filters, opened by who uses them */
 };
 
 /* Reads the spec and opens everything; before any fork.  All that is wrong is in

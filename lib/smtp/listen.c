@@ -65,11 +65,13 @@ mr_smtpd_unload(struct mr_smtpd_loaded *l)
 static void
 give_up_rights(const struct mr_smtpd_conf *conf)
 {
-	const char *writable[] = { conf->spool->path, NULL };
+	const char *writable[1 + MR_STORES_MAX + 1] = { conf->spool->path };
 
 	/* A foreign program may have to write its own files: its rights are not ours to cut. */
-	if (!mr_pipeline_executes(conf->pl))
-		mr_sandbox_enter(writable, conf->log);
+	if (mr_pipeline_executes(conf->pl))
+		return;
+	mr_stores_folders(&conf->pl->stores, writable + 1);
+	mr_sandbox_enter(writable, conf->log);
 }
 
 static void
@@ -473,6 +475,7 @@ mr_smtpd_listen(
 	}
 	if ((st = mr_smtpd_load(l.now, files, spool, err)))
 		goto out;
+	mr_stores_check(&l.now->pl.stores, files->log);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);

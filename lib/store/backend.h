@@ -45,6 +45,8 @@ struct mr_store_backend {
 	/* Takes out some dead entries; *n is 0 when there are no more. */
 	enum mr_status (*expire)(void *state, int64_t now_s, uint64_t *n, struct mr_err *err);
 	enum mr_status (*size)(void *state, uint64_t *used, uint64_t *max, struct mr_err *err);
+	/* NULL: it has no folder.  Makes it if it is not there; false if that cannot be. */
+	bool (*make_folder)(const struct mr_store_where *where);
 	/* NULL: there is nothing that could be damaged.  verify: opens, reads everything, closes; MR_PERM:
 	 * damaged.  file_id: which file that is; move: puts it aside, "SUFFIX" behind its name, if it still is
 	 * that file. */

@@ -184,8 +184,13 @@ mr_stores_add(struct mr_stores *set, struct mr_store **store, const char *url, s
 			store_free(s);
 			return MR_OK;
 		}
+	if (set->n == MR_STORES_MAX) {
+		store_free(s);
+		return mr_err_set(err, MR_USAGE, "more than %u stores", MR_STORES_MAX);
+	}
 	s->next = set->first;
 	*store = set->first = s;
+	set->n++;
 	return MR_OK;
 }
 
@@ -200,6 +205,18 @@ mr_stores_close(struct mr_stores *set)
 			s->backend->close(s->state);
 		store_free(s);
 	}
+	set->n = 0;
+}
+
+void
+mr_stores_folders(const struct mr_stores *set, const char **dir)
+{
+	size_t n = 0;
+
+	for (const struct mr_store *s = set->first; s; s = s->next)
+		if (s->backend->make_folder && s->backend->make_folder(&s->where))
+			dir[n++] = s->where.dir;
+	dir[n] = NULL;
 }
 
 const char *
@@ -503,6 +520,23 @@ mr_store_check(
 	MR_LOG(log, MR_LOG_FAULT, "store", { "store", mr_str(store->where.name) },
 	    { "why", mr_str(err->text) }, { "moved", path });
 	return MR_NOTFOUND;
+}
+
+void
+mr_stores_check(const struct mr_stores *set, const struct mr_log *log)
+{
+	for (struct mr_store *s = set->first; s; s = s->next) {
+		enum mr_status st;
+		struct mr_err err;
+		uint64_t n;
+
+		if (!s->backend->verify)
+			continue;
+		st = mr_store_check(s, log, &n, &err);
+		if (st && st != MR_NOTFOUND)
+			MR_LOG(log, MR_LOG_FAULT, "store", { "store", mr_str(s->where.name) },
+			    { "why", mr_str(err.text) });
+	}
 }
 
 /* ---- keys -------------------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@
 #define MR_STORE_REPLY_MAX (1u << 20) /* bytes of one reply */
 
 #define MR_STORE_CHECK_MS 600000 /* mr_store_check */
+#define MR_STORES_MAX     16u    /* stores of a process */
 
 struct mr_store;
 
@@ -38,13 +39,22 @@ struct mr_store;
  * an LMDB folder twice.  All 0 at the start. */
 struct mr_stores {
 	struct mr_store *first;
+	size_t n;
 };
 
 /* The store of `url`; nothing is touched yet.  It is the set's until mr_stores_close.  MR_USAGE: no
- * such URL. */
+ * such URL, or one more than MR_STORES_MAX. */
 enum mr_status
 mr_stores_add(struct mr_stores *set, struct mr_store **store, const char *url, struct mr_err *err);
 void mr_stores_close(struct mr_stores *set);
+
+/* For mr_sandbox_enter: the folders that LMDB stores change, each made if it is not there, into `dir` of
+ * MR_STORES_MAX + 1, with NULL behind them.  Views of the set. */
+void mr_stores_folders(const struct mr_stores *set, const char **dir);
+
+/* Before the first use, by a process that will live long: mr_store_check of each store that can be
+ * damaged.  One that cannot be read is logged, and left to fail when it is used. */
+void mr_stores_check(const struct mr_stores *set, const struct mr_log *log);
 
 /* The URL without user and password. */
 const char *mr_store_name(const struct mr_store *store);

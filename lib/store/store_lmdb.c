@@ -152,13 +152,19 @@ lmdb_close(void *state)
 	free(state);
 }
 
+static bool
+lmdb_make_folder(const struct mr_store_where *where)
+{
+	return mkdir(where->dir, 0700) == 0 || errno == EEXIST;
+}
+
 /* The folder itself, locked against who moves its files aside (two files: not one step). */
 static enum mr_status
 lock_folder(int *fd, const struct mr_store_where *where, int operation, struct mr_err *err)
 {
 	int rc;
 
-	if (mkdir(where->dir, 0700) < 0 && errno != EEXIST)
+	if (!lmdb_make_folder(where))
 		return mr_err_sys(err, MR_TEMP, "%s", where->name);
 	if ((*fd = open(where->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return mr_err_sys(err, MR_TEMP, "%s", where->name);
@@ -638,4 +644,4 @@ lmdb_move(
 }
 
 const struct mr_store_backend mr_store_lmdb = { lmdb_open, lmdb_close, lmdb_run, lmdb_page,
-	lmdb_expire, lmdb_size, lmdb_verify, lmdb_file_id, lmdb_move };
+	lmdb_expire, lmdb_size, lmdb_make_folder, lmdb_verify, lmdb_file_id, lmdb_move };

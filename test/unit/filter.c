@@ -10,6 +10,8 @@ static const char world[] = "a.example TXT \"v=spf1 include:b.example include:c.
                             "b.example A 198.51.100.1\n"
                             "c.example TXT \"v=spf1 ip4:198.51.100.0/24 ~all\"\n";
 
+static struct mr_stores stores;
+
 static void
 open_filter(
     struct mr_filter_run *run, const struct mr_filter *filter, int argc, const char *const *args)
@@ -18,7 +20,7 @@ open_filter(
 	char *argv[8];
 
 	memcpy(argv, args, (size_t)argc * sizeof *argv);
-	if (mr_filter_open(run, filter, argc, argv, NULL, NULL, &err)) {
+	if (mr_filter_open(run, filter, argc, argv, NULL, NULL, &stores, &err)) {
 		printf("Bail out! %s\n", err.text);
 		exit(1);
 	}
@@ -100,6 +102,68 @@ test_none(struct mr_dns *dns, const struct mr_env *env)
 	mr_filter_close(&run);
 }
 
+/* A filter that counts what it was asked. */
+static enum mr_status
+count_open(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
+{
+	(void)err;
+	memcpy(state, &conf, sizeof conf);
+	return MR_OK;
+}
+
+static enum mr_status
+count_envelope(void *state, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
+{
+	const struct mr_filter_conf *conf = state;
+	struct mr_store_op op = {
+		.verb = MR_STORE_INCR, .key = MR_STR("c1"), .by = 1, .ttl_s = 60
+	};
+	enum mr_status st = mr_store_run(conf->store, &op, 1, 1000, err);
+
+	(void)env;
+	if (st == MR_OK)
+		answer->note = mr_arena_fmt(answer->arena, "%d", (int)op.count);
+	return st;
+}
+
+static const struct mr_filter count = { .name = "count",
+	.letters = "",
+	.uses_store = true,
+	.open = count_open,
+	.envelope = count_envelope };
+
+static void
+test_store(const struct mr_env *env)
+{
+	static const char *const args[] = { "count", "-S", "mem:" },
+	                         *const bad[] = { "count", "-S", "no:" },
+	                         *const spf[] = { "mr-spf", "-S", "mem:" };
+	struct mr_filter_run run[2];
+	struct mr_answer answer;
+	struct mr_err err;
+	char *argv[3];
+
+	for (int i = 0; i < 2; i++)
+		open_filter(&run[i], &count, 3, args);
+	ok(run[0].conf.store && run[0].conf.store == run[1].conf.store, "-S: one store for both");
+	for (int i = 0; i < 2; i++) {
+		mr_answer_init(&answer, env->arena);
+		mr_filter_ask(&run[i], env, &answer);
+		ok(mr_str_is(answer.note, i ? "2" : "1"), "each sees what the other stored");
+	}
+	for (int i = 0; i < 2; i++)
+		mr_filter_close(&run[i]);
+	open_filter(&run[0], &count, 1, args);
+	ok(!run[0].conf.store, "without -S there is none");
+	mr_filter_close(&run[0]);
+	memcpy(argv, bad, sizeof argv);
+	ok(mr_filter_open(&run[0], &count, 3, argv, NULL, NULL, &stores, &err) == MR_USAGE,
+	    "no such store: %s", err.text);
+	memcpy(argv, spf, sizeof argv);
+	ok(mr_filter_open(&run[0], &mr_filter_spf, 3, argv, NULL, NULL, &stores, &err) == MR_USAGE,
+	    "a filter that uses none: %s", err.text);
+}
+
 int
 main(void)
 {
@@ -116,6 +180,8 @@ main(void)
 	test_shared(dns, &env);
 	test_own(dns, &env);
 	test_none(dns, &env);
+	test_store(&env);
+	mr_stores_close(&stores);
 	mr_arena_free(&arena);
 	mr_dns_close(dns);
 	return done_testing();

@@ -342,6 +342,16 @@ urls(void)
 	ok(mr_stores_add(&set, &s, longest, &err) == MR_OK, "the longest");
 	mr_stores_close(&set);
 	ok(access("/no", F_OK) != 0, "nothing was touched");
+	for (unsigned i = 0; i <= MR_STORES_MAX; i++) {
+		char url[40];
+
+		snprintf(url, sizeof url, "redis://127.0.0.1:1/%u", i);
+		ok(mr_stores_add(&set, &s, url, &err) == (i < MR_STORES_MAX ? MR_OK : MR_USAGE),
+		    "store %u of %u", i + 1, MR_STORES_MAX);
+	}
+	ok(mr_stores_add(&set, &s, "redis://127.0.0.1:1/0", &err) == MR_OK,
+	    "one that is there already");
+	mr_stores_close(&set);
 }
 
 static void

@@ -444,6 +444,34 @@ damaged(void)
 	close(log.fd);
 }
 
+/* What a process does before it gives up its rights. */
+static void
+set_up(void)
+{
+	const char *folders[MR_STORES_MAX + 1];
+	struct mr_log log = { .prog = "t", .fd = open("/dev/null", O_WRONLY) };
+	struct mr_store *redis;
+	char bad[100];
+
+	fresh("setup", "");
+	mr_stores_add(&set, &redis, "redis://127.0.0.1:1/0", &err);
+	ok(access(dir, F_OK) != 0, "no folder yet");
+	mr_stores_folders(&set, folders);
+	ok(folders[0] && strcmp(folders[0], dir) == 0 && !folders[1], "one folder in the list");
+	ok(access(dir, F_OK) == 0, "it is made");
+	mr_stores_check(&set, &log);
+	ok(run(MR_STORE_PUT, "k", "v", 100, NOW, NULL) == MR_OK && is_there("k", NOW),
+	    "a sound store is left alone");
+	mr_stores_close(&set);
+	memset(bad, 0xff, sizeof bad);
+	spill((struct mr_str){ bad, sizeof bad });
+	mr_stores_add(&set, &store, url, &err);
+	mr_stores_check(&set, &log);
+	ok(run(MR_STORE_GET, "k", "", 0, NOW, NULL) == MR_OK && !is_there("k", NOW),
+	    "a damaged one is moved aside");
+	close(log.fd);
+}
+
 /* What is left of the file's size is the disk: writes beyond it fail. */
 static void
 disk_full(void)
@@ -477,6 +505,7 @@ main(void)
 	processes();
 	killed();
 	damaged();
+	set_up();
 	disk_full();
 	mr_stores_close(&set);
 	mr_child_run(remove, (const int[]){ -1, -1, -1 }, 3, 0, MR_NO_DEADLINE,
