@@ -5,6 +5,7 @@
 
 const struct mr_filter *const mr_filters[] = {
 	&mr_filter_access,
+	&mr_filter_dnsbl,
 	&mr_filter_helo,
 	&mr_filter_spf,
 	NULL,

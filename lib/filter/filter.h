@@ -73,6 +73,7 @@ struct mr_filter {
 
 /* The filters, each in its own file. */
 extern const struct mr_filter mr_filter_access;
+extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
 extern const struct mr_filter mr_filter_spf;
 
