@@ -244,12 +244,12 @@ write_store(const struct dnsbl *d, const struct list *list, enum mr_dnsbl_said s
 	return true;
 }
 
-/* "127.0.0.2 127.0.0.10" */
+/* "127.0.0.2 127.0.0.10"; p is NULL for none. */
 static struct mr_str
 answers(const struct mr_dnsbl_finding *f, struct mr_arena *arena)
 {
 	char text[MR_IP_TEXT_MAX];
-	struct mr_str all = MR_STR("");
+	struct mr_str all = { NULL, 0 };
 
 	for (size_t i = 0; f->answer && i < f->answer->n && i < 8; i++) {
 		mr_ip_text(text, &f->answer->rec[i].ip);
