@@ -111,6 +111,7 @@ mr_dnsbl_site_parse(struct mr_dnsbl_site *site, struct mr_str text, struct mr_er
 {
 	struct mr_str rest = text, filter = MR_STR("127.[0..255].[0..255].[0..255]");
 	ptrdiff_t star = mr_str_rchr(text, '*'), equals;
+	struct mr_ip ip;
 
 	*site = (struct mr_dnsbl_site){ .weight = 1 };
 	if (star >= 0) {
@@ -129,9 +130,9 @@ mr_dnsbl_site_parse(struct mr_dnsbl_site *site, struct mr_str text, struct mr_er
 		return mr_err_set(err, MR_USAGE,
 		    "'%.*s': behind '=' need 127.d.d.d, each d a number or like [2;4;10..11]",
 		    (int)text.n, text.p);
-	if (!mr_domain_is_valid(rest))
-		return mr_err_set(
-		    err, MR_USAGE, "'%.*s': no domain of a list", (int)text.n, text.p);
+	if (!mr_domain_is_valid(rest) || mr_ip_parse(&ip, rest) == MR_OK)
+		return mr_err_set(err, MR_USAGE,
+		    "'%.*s': no domain of a list (an address by hand: -i)", (int)text.n, text.p);
 	site->zone = rest;
 	return MR_OK;
 }

@@ -19,6 +19,8 @@ cat >zone <<-'EOF'
 	2.0.0.127.bytes.example A 127.0.0.2
 	7.2.0.192.bytes.example A 127.0.0.2
 	7.2.0.192.bytes.example TXT "a\010b\255c"
+	2.0.0.127.long.example A 127.0.0.2
+	7.2.0.192.long.example A 127.0.0.2
 	7.2.0.192.refuses.example A 127.255.255.254
 	7.2.0.192.parked.example A 203.0.113.9
 	7.2.0.192.late.example ! timeout
@@ -30,6 +32,8 @@ cat >zone <<-'EOF'
 	host.bad-net.example.dbl.example A 127.0.1.2
 	xn--bcher-kva.example.dbl.example A 127.0.1.4
 EOF
+
+printf '7.2.0.192.long.example TXT "%0201d"\n' 0 >>zone
 
 # hand ARGS WANT: what is printed, and the exit code
 hand() {
@@ -60,6 +64,8 @@ hand '-i 192.0.2.7 small.example zen.example' \
 100'
 hand '-i 192.0.2.7 bytes.example' 'refuse: 5.7.1 192.0.2.7 is listed by bytes.example: a?b?c (score 1: bytes.example 1)
 100'
+hand '-i 192.0.2.7 long.example' "refuse: 5.7.1 192.0.2.7 is listed by long.example: $(printf %0200d 0) (score 1: long.example 1)
+100"
 hand '-n -i 192.0.2.7 small.example' 'refuse: 5.7.1 192.0.2.7 is listed by small.example: small words (score 1: small.example 1)
 0'
 hand '-i 192.0.2.7 late.example error.example' 'no objection (score 0)
@@ -115,6 +121,11 @@ for table in bad bad.cdb; do
 100"
 done
 
+printf '; a list of networks\n198.51.100.0/24 ; SBL1\n2001:db8::/32 ; SBL2\n' >drop.txt
+sed 's/;.*//' drop.txt >drop && mr-table drop drop.cdb
+hand '-c "drop.cdb*4" -i 198.51.100.9' 'refuse: 5.7.1 198.51.100.9 is listed here (score 4: drop.cdb 4)
+100'
+
 # a key in a zone: in no reply, no log line, no table
 echo 'key123.secret.example  secret.example' >map
 hand '-k map -i 192.0.2.7 key123.secret.example small.example' \
@@ -146,6 +157,7 @@ for n in 1 2 3; do
 done
 is 'the first process tells' "$(grep -c event=dnsbl log1)" 1
 is 'the next ones know' "$(cat log2 log3)" ''
+like 'it is in the store for ten minutes' "$(mr-state -S lmdb:state list)" '^dnsbl1 refuses\.example'
 like 'by the store' "$(mr-dnsbl -v -S lmdb:state -D file:zone -i 192.0.2.7 refuses.example)" \
 	'^refuses\.example +1 out +0 -$'
 rm -rf state

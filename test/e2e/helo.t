@@ -53,6 +53,14 @@ hand '-n -s 2 -i 192.0.2.1 -h none.example' \
 	'refuse: 5.7.1 HELO none.example: the DNS has neither A, AAAA nor MX for it (unknown)
 0'
 
+label=$(printf %060d 0)
+hand "-s 2 -i 192.0.2.1 -h $label.$label.$label.example" \
+	"refuse: 5.7.1 HELO $(echo "$label.$label.$label.example" | cut -c1-200): the DNS has neither A, AAAA nor MX for it (unknown)
+100"
+hand "-s 2 -i 192.0.2.1 -h $label.$label.$label.$(printf %030d 0).example" \
+	"refuse: 5.7.1 HELO $(echo "$label.$label.$label.$(printf %030d 0)" | cut -c1-200): the DNS has neither A, AAAA nor MX for it (unknown)
+100"
+
 # records: the server's address is ours, and a name that Postfix has found is believed
 got=$(printf 'client_address=192.0.2.1\nhelo_name=[203.0.113.25]\nserver_address=203.0.113.25\n\n' |
 	mr-helo -D file:zone -N mx.ours.example)

@@ -26,7 +26,7 @@ static const char *const bad[] = { "", "*1", "a.example*", "a.example*x", "a.exa
 	"a.example=127.0.0.256", "a.example=127.0.0.[3..2]", "a.example=127.0.0.[2",
 	"a.example=127.0.0.[]", "a.example=127.0.0.[2;]", "a.example=127.0.0.2..3",
 	"a.example=127.0.0.[2.3]", "a.example=128.0.0.2", "a.example=[126..127].0.0.2",
-	"a b.example", ".a.example", "a.example=127.0.0.2*1*2" };
+	"a b.example", "192.0.2.1", ".a.example", "a.example=127.0.0.2*1*2" };
 
 static const char zone[] = /* all tests pass */
     "2.0.0.127.ok.example A 127.0.0.2\n"
