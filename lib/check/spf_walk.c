@@ -81,11 +81,10 @@ mr_spf_look_up(struct mr_spf_walk *w, struct mr_str name, enum mr_dns_type type)
 		else
 			text.n += (size_t)snprintf(storage + text.n, 5, "\\%03u", c);
 	}
-	answer = mr_dns_peek(w->dns, text, type);
-	if (!answer) {
-		mr_dns_add(w->dns, text, type);
+	answer = mr_dns_want(w->dns, text, type);
+	if (!answer)
 		w->is_pending = true;
-	} else if (w->query->trace) {
+	else if (w->query->trace) {
 		MR_LOG(w->query->trace, MR_LOG_DEBUG, "spf", { "lookup", text },
 		    { "type", mr_str(type_word(type)) },
 		    { "answer", mr_str(answer_word(answer->result)) });

@@ -162,6 +162,16 @@ mr_dns_peek(const struct mr_dns *dns, struct mr_str text, enum mr_dns_type type)
 }
 
 const struct mr_dns_answer *
+mr_dns_want(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type)
+{
+	const struct mr_dns_answer *a = mr_dns_peek(dns, name, type);
+
+	if (!a)
+		mr_dns_add(dns, name, type);
+	return a;
+}
+
+const struct mr_dns_answer *
 mr_dns_get(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type, int64_t deadline_ms)
 {
 	const struct mr_dns_answer *a = mr_dns_peek(dns, name, type);

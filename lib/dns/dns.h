@@ -59,6 +59,7 @@ struct mr_dns_answer {
 	struct mr_str canonical; /* the name at the end of the CNAME chain */
 	const struct mr_dns_record *rec;
 	size_t n;
+	unsigned ms; /* how long it took, from the start of its run */
 };
 
 struct mr_dns_server {
@@ -115,6 +116,10 @@ void mr_dns_run(struct mr_dns *dns, int64_t deadline_ms);
 /* The answer, or NULL if the question was never run.  Owned by `dns`, until mr_dns_forget. */
 const struct mr_dns_answer *
 mr_dns_peek(const struct mr_dns *dns, struct mr_str name, enum mr_dns_type type);
+
+/* The same, and without an answer the question is added. */
+const struct mr_dns_answer *
+mr_dns_want(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type);
 
 /* The answer; asks now, with what else waits, if need be.  Never NULL. */
 const struct mr_dns_answer *

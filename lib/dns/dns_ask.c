@@ -35,7 +35,7 @@ struct batch {
 	struct mr_arena *arena;
 	struct mr_dns_stats *stats;
 	unsigned first, answered; /* the server that is asked first; that answered last */
-	int64_t now_ms;
+	int64_t start_ms, now_ms;
 };
 
 static void
@@ -54,6 +54,7 @@ finish(struct batch *b, struct flight *f, const struct mr_dns_answer *answer)
 {
 	shut(b, f);
 	f->q->answer = *answer;
+	f->q->answer.ms = (unsigned)(b->now_ms - b->start_ms);
 	f->q->is_answered = true;
 	b->left--;
 }
@@ -346,7 +347,8 @@ mr_dns_ask(const struct mr_ldns *ldns, struct mr_dns_question **q, size_t n,
 		.arena = arena,
 		.stats = stats,
 		.first = *first,
-		.answered = *first };
+		.answered = *first,
+		.start_ms = mr_clock_mono_ms() };
 
 	if (!(b.flight = calloc(n, sizeof *b.flight))) {
 		for (size_t i = 0; i < n; i++) {
@@ -366,6 +368,7 @@ mr_dns_ask(const struct mr_ldns *ldns, struct mr_dns_question **q, size_t n,
 		if (b.left == left) /* else a socket is free for what was passed over */
 			wait_and_take(&b, due_ms);
 	}
+	b.now_ms = mr_clock_mono_ms();
 	for (size_t i = 0; i < n; i++)
 		if (!q[i]->is_answered)
 			finish(&b, &b.flight[i],

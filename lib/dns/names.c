@@ -34,16 +34,6 @@ mr_dns_ptr_name(char *storage, const struct mr_ip *ip)
 	return mr_str(storage);
 }
 
-static const struct mr_dns_answer *
-peek_or_add(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type)
-{
-	const struct mr_dns_answer *a = mr_dns_peek(dns, name, type);
-
-	if (!a)
-		mr_dns_add(dns, name, type);
-	return a;
-}
-
 /* Anybody can write anything into his own reverse zone. */
 static bool
 is_host_name(struct mr_str name)
@@ -71,7 +61,7 @@ mr_dns_names(struct mr_dns *dns, const struct mr_ip *ip, struct mr_dns_names *na
 	size_t n = 0;
 
 	*names = (struct mr_dns_names){ .iprev = MR_IPREV_PERMERROR };
-	if (!(ptr = peek_or_add(dns, mr_dns_ptr_name(storage, ip), MR_DNS_PTR)))
+	if (!(ptr = mr_dns_want(dns, mr_dns_ptr_name(storage, ip), MR_DNS_PTR)))
 		return false;
 	if (ptr->result >= MR_DNS_SERVFAIL)
 		names->iprev = MR_IPREV_TEMPERROR;
@@ -83,7 +73,7 @@ mr_dns_names(struct mr_dns *dns, const struct mr_ip *ip, struct mr_dns_names *na
 			continue;
 		if (n++ == 0)
 			names->reverse = name;
-		a = peek_or_add(dns, name, ip->is_v6 ? MR_DNS_AAAA : MR_DNS_A);
+		a = mr_dns_want(dns, name, ip->is_v6 ? MR_DNS_AAAA : MR_DNS_A);
 		is_missing |= !a;
 		is_outage |= a && a->result >= MR_DNS_SERVFAIL;
 		if (a && names->client.n == 0 && mr_dns_has_address(a, ip))

@@ -6,7 +6,9 @@
 const struct mr_filter *const mr_filters[] = {
 	&mr_filter_access,
 	&mr_filter_alias,
+	&mr_filter_dnsbl,
 	&mr_filter_greylist,
+	&mr_filter_helo,
 	&mr_filter_limit,
 	&mr_filter_spf,
 	NULL,

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/host.h"
 #include "base/io.h"
 #include "base/ip.h"
@@ -11,6 +12,7 @@
 #define FILTER_MEMORY_MAX (64u << 20) /* what a filter's options and state may take of its arena */
 #define RECORD_MEMORY_MAX (16u << 20) /* what one record and its answer may take */
 #define OPTS_MAX          256u        /* own options of one command line */
+#define ROUND_MAX         64u         /* batches of one record; SPF needs some 22 */
 
 /* ---- options ------------------------------------------------------------------------------------ */
 
@@ -178,6 +180,24 @@ mr_filter_forget(struct mr_filter_run *run)
 		mr_dns_forget(run->dns);
 }
 
+/* All that the filter needs of the DNS, by its deadline; what is not there then is a time-out. */
+static enum mr_status
+look_up(struct mr_filter_run *run, const struct mr_env *env, struct mr_err *err)
+{
+	const struct mr_filter *f = run->filter;
+	uint64_t time_s = run->conf.time_s ? run->conf.time_s : f->time_s;
+	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
+
+	for (unsigned n = 0; f->ask && n < ROUND_MAX; n++) {
+		enum mr_status st = f->ask(run->state, env, err);
+
+		if (st || !mr_dns_waiting(run->conf.dns))
+			return st;
+		mr_dns_run(run->conf.dns, deadline_ms);
+	}
+	return f->ask ? mr_err_set(err, MR_TEMP, "the DNS does not keep its answers") : MR_OK;
+}
+
 void
 mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer)
 {
@@ -186,6 +206,8 @@ mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_ans
 	struct mr_err why;
 	enum mr_status st = begin(run, &why);
 
+	if (st == MR_OK)
+		st = look_up(run, env, &why);
 	if (st == MR_OK)
 		st = f->envelope(run->state, env, answer, &why);
 	if (st == MR_OK)

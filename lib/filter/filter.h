@@ -51,6 +51,7 @@ struct mr_filter {
 	const char *synopsis; /* own options and operands: "[-cs] table" */
 	const char *letters;  /* own letters as for mr_opt_next */
 	bool edits;           /* for stages of rcpt marked `edit`: answers with answer->edited */
+	uint64_t time_s;      /* with `ask`: how long its lookups may take, unless -T says */
 	bool uses_store;      /* has -S */
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
@@ -60,7 +61,8 @@ struct mr_filter {
 	enum mr_status (*begin)(void *state, struct mr_err *err);
 
 	/* Adds the questions that `envelope` will need, as far as the answers that are there tell, to the
-	 * batch of conf->dns; called again after each run until it adds none.  Never waits. */
+	 * batch of conf->dns; called again after each run until it adds none, before `envelope` at the
+	 * latest.  Never waits. */
 	enum mr_status (*ask)(void *state, const struct mr_env *env, struct mr_err *err);
 
 	/* One record in, one answer out (initialised by the caller).  A status other than MR_OK is a
@@ -76,6 +78,8 @@ extern const struct mr_filter mr_filter_access;
 extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
+extern const struct mr_filter mr_filter_dnsbl;
+extern const struct mr_filter mr_filter_helo;
 extern const struct mr_filter mr_filter_spf;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */

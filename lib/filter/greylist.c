@@ -15,7 +15,6 @@
 static const char greylisted[] = "4.7.1 Greylisted; try again in %" PRId64 " seconds";
 
 #define LOOKUPS_TIME_S 20u /* -T: for SPF and names */
-#define ROUND_MAX      64u /* batches of questions; see filter/spf.c */
 #define RISKS_MAX      16u
 #define SHOWN_MAX      100 /* bytes of one word in a note */
 
@@ -356,11 +355,14 @@ greylist_ask(void *state, const struct mr_env *env, struct mr_err *err)
 	struct mr_arena arena;
 	struct attempt a;
 	struct mr_str spf;
-	enum mr_status st = MR_OK;
+	const char *why;
+	enum mr_status st;
 
 	read_env(&a, env);
-	if (g->learns || !a.has_ip)
+	if (g->learns)
 		return MR_OK;
+	if ((st = find_exemption(g, &a, env, &why, err)) || why)
+		return st;
 	mr_arena_init(&arena, MR_SPF_MEMORY_MAX);
 	st = find_client(g, &a, env, &arena, &spf, err);
 	mr_arena_free(&arena);
@@ -420,11 +422,8 @@ greylist_envelope(
     void *state, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
 {
 	const struct greylist *g = state;
-	uint64_t time_s = g->conf->time_s ? g->conf->time_s : LOOKUPS_TIME_S;
-	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
 	struct mr_greylist_query query;
 	struct mr_greylist found;
-	unsigned rounds = 0;
 	struct attempt a;
 	struct mr_str spf;
 	const char *why;
@@ -439,11 +438,8 @@ greylist_envelope(
 		answer->note = mr_str(why);
 		return MR_OK;
 	}
-	while ((st = find_client(g, &a, env, answer->arena, &spf, err)) == MR_NOTFOUND) {
-		if (++rounds > ROUND_MAX)
-			return mr_err_set(err, MR_TEMP, "the DNS does not keep its answers");
-		mr_dns_run(g->conf->dns, deadline_ms);
-	}
+	if ((st = find_client(g, &a, env, answer->arena, &spf, err)) == MR_NOTFOUND)
+		return mr_err_set(err, MR_TEMP, "the DNS was not asked");
 	if (st || (st = name_client(g, &a, spf, answer->arena, &query, err))
 	    || (st = mr_greylist_judge(&found, &g->policy, &query, g->conf->is_trial,
 	            g->conf->store, mr_clock_now_s(), err)))
@@ -456,6 +452,7 @@ const struct mr_filter mr_filter_greylist = {
 	.purpose = "who is not known must try again",
 	.synopsis = "[-o] [-a number] [-d delay] [-k life] [-m name=number]... [-w window] [table]",
 	.letters = "a:d:k:m:ow:",
+	.time_s = LOOKUPS_TIME_S,
 	.uses_store = true,
 	.open = greylist_open,
 	.ask = greylist_ask,

@@ -1,5 +1,4 @@
 #include "check/spf.h"
-#include "base/clock.h"
 #include "filter/filter.h"
 #include "mail/addr.h"
 #include "table/table.h"
@@ -11,7 +10,6 @@ static const char not_allowed[] = "%c.7.23 SPF %s: %s may not %s %.*s%s%.*s";
 static const char domain_explains[] = "; the domain %.*s explains: ";
 static const char not_checked[] = "%c.7.24 SPF %s: %.*s";
 
-#define ROUND_MAX 64u /* batches of one check; it needs no more than its terms have lookups */
 #define SHOWN_MAX 200 /* octets of what others wrote, in header fields and replies */
 
 /* What the results mean here; an entry of a table changes it for a client or a sender. */
@@ -455,11 +453,8 @@ static enum mr_status
 spf_envelope(void *state, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
 {
 	const struct spf *s = state;
-	uint64_t time_s = s->conf->time_s ? s->conf->time_s : MR_SPF_TIME_S;
-	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
 	struct checks c;
 	enum mr_status st;
-	unsigned rounds = 0;
 
 	if ((st = read_env(s, &c, env, answer->arena, err)))
 		return st;
@@ -467,15 +462,9 @@ spf_envelope(void *state, const struct mr_env *env, struct mr_answer *answer, st
 		return no_check(answer, "no client address");
 	if (c.policy.is_skipped)
 		return no_check(answer, "skipped by the table");
-	while ((st = walk(s, &c, NULL, answer->arena, err)) == MR_NOTFOUND) {
-		if (++rounds > ROUND_MAX)
-			return mr_err_set(err, MR_TEMP, "the DNS does not keep its answers");
-		mr_dns_run(s->conf->dns, deadline_ms);
-	}
-	if (st == MR_OK && s->conf->is_verbose) /* once more, for the trace */
-		st = walk(s, &c, s->conf->log, answer->arena, err);
+	st = walk(s, &c, s->conf->is_verbose ? s->conf->log : NULL, answer->arena, err);
 	if (st)
-		return st;
+		return st == MR_NOTFOUND ? mr_err_set(err, MR_TEMP, "the DNS was not asked") : st;
 	if ((st = add_result(answer, &c.mailfrom, c.sender.n ? "mailfrom" : "helo", err))
 	    || (c.has_helo && (st = add_result(answer, &c.helo, "helo", err)))
 	    || (st = mr_attrs_set(&answer->attrs, answer->arena, MR_STR("spf_result"),
@@ -493,6 +482,7 @@ const struct mr_filter mr_filter_spf = {
 	.purpose = "whether the sender's domain lets the client send",
 	.synopsis = "[-a result=action]... [-s record] [-x explanation] [table]",
 	.letters = "a:s:x:",
+	.time_s = MR_SPF_TIME_S,
 	.open = spf_open,
 	.ask = spf_ask,
 	.envelope = spf_envelope,

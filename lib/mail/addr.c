@@ -60,18 +60,24 @@ mr_domain_is_valid(struct mr_str s)
 }
 
 bool
-mr_domain_is_literal(struct mr_str s)
+mr_domain_literal(struct mr_ip *ip, struct mr_str s)
 {
-	struct mr_ip ip;
-
 	if (s.n < 3 || s.p[0] != '[' || s.p[s.n - 1] != ']')
 		return false;
 	s = (struct mr_str){ s.p + 1, s.n - 2 };
 	if (mr_str_casestarts(s, "IPv6:")) {
 		s = mr_str_from(s, 5);
-		return mr_str_chr(s, ':') >= 0 && mr_ip_parse(&ip, s) == MR_OK;
+		return mr_str_chr(s, ':') >= 0 && mr_ip_parse(ip, s) == MR_OK;
 	}
-	return mr_str_chr(s, ':') < 0 && mr_ip_parse(&ip, s) == MR_OK;
+	return mr_str_chr(s, ':') < 0 && mr_ip_parse(ip, s) == MR_OK;
+}
+
+bool
+mr_domain_is_literal(struct mr_str s)
+{
+	struct mr_ip ip;
+
+	return mr_domain_literal(&ip, s);
 }
 
 struct mr_str

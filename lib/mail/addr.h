@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/ip.h"
 
 #define MR_ADDR_MAX   254u /* octets of local@domain: a path of 256 (4.5.3.1.3) less its brackets */
 #define MR_DOMAIN_MAX 255u /* octets (4.5.3.1.2) */
@@ -39,7 +40,8 @@ enum mr_status mr_addr_parse_path(
  * label is a domain, too. */
 bool mr_domain_is_valid(struct mr_str s);
 
-/* True if `s` is an address literal: [192.0.2.1], [IPv6:2001:db8::1] (4.1.3). */
+/* True if `s` is an address literal: [192.0.2.1], [IPv6:2001:db8::1] (4.1.3); *ip is its address. */
+bool mr_domain_literal(struct mr_ip *ip, struct mr_str s);
 bool mr_domain_is_literal(struct mr_str s);
 
 /* A copy of `s` with ASCII letters in lower case; p is NULL when there is no memory. */

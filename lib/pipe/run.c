@@ -336,12 +336,13 @@ find_names(struct mr_run *run)
 }
 
 /* Stages that are about to run: their DNS questions go out at once, then those that follow from the
- * answers.  With the sender known, the phases up to mail will follow within the same RCPT. */
+ * answers.  With the sender known, the phases up to rcpt will follow within the same RCPT; what a stage asks
+ * about the recipient itself it asks when it runs. */
 static void
 look_ahead(struct mr_run *run, enum mr_phase last)
 {
 	if (mr_run_get(run, "sender").p)
-		last = MR_MAIL;
+		last = MR_RCPT;
 	for (unsigned n = 0; run->pl->dns && n < LOOK_AHEAD_MAX; n++) {
 		uint64_t time_s = MR_STAGE_TIME_S;
 

@@ -305,6 +305,51 @@ one_resolver(void)
 	end_run();
 }
 
+/* A stranger with three lists, a list of names, PTR and a record with an include: how often the answer to
+ * RCPT waits for the resolver, and for how many questions.  `more`: lines of the zone. */
+static void
+stranger(const char *more, enum mr_verdict want, uint64_t questions, const char *name)
+{
+	char zone[300], text[2000];
+
+	snprintf(text, sizeof text,
+	    "a.example TXT \"v=spf1 include:b.example -all\"\n"
+	    "b.example TXT \"v=spf1 a ~all\"\nb.example A 192.0.2.1\n"
+	    "1.2.0.192.in-addr.arpa PTR host.example\nhost.example A 192.0.2.1\n"
+	    "h.example A 192.0.2.1\n%s",
+	    more);
+	write_file("zone", text, 0600);
+	snprintf(zone, sizeof zone, "%s/zone", dir);
+	if (open_spec("connect lists - mr-dnsbl -t 3 one.example*2 two.example three.example\n"
+	              "mail spf - mr-spf\nmail helo - mr-helo -s 3\n"
+	              "rcpt names - mr-dnsbl -d names.example\n"))
+		die("spec");
+	pl.resolver.fixture = zone;
+	mr_run_init(&run, &pl);
+	mail_from_a();
+	upto(MR_MAIL);
+	if (r.verdict == MR_DUNNO)
+		rcpt("x@y.example", want);
+	ok(r.verdict == want && mr_dns_stats(pl.dns).batches == 3
+	        && mr_dns_stats(pl.dns).questions == questions,
+	    "%s: %d round trips for %d questions", name, (int)mr_dns_stats(pl.dns).batches,
+	    (int)mr_dns_stats(pl.dns).questions);
+	end_run();
+}
+
+static void
+round_trips(void)
+{
+	stranger("", MR_DUNNO, 15, "a stranger");
+	stranger("1.2.0.192.one.example A 127.0.0.2\n2.0.0.127.one.example A 127.0.0.2\n"
+	         "1.2.0.192.two.example A 127.0.0.2\n2.0.0.127.two.example A 127.0.0.2\n"
+	         "1.2.0.192.one.example TXT \"words\"\n",
+	    MR_REFUSE, 20, "a stranger that two lists know: both tested, TXT of one");
+	stranger("host.example.names.example A 127.0.0.2\ntest.names.example A 127.0.0.2\n"
+	         "host.example.names.example TXT \"words\"\n",
+	    MR_REFUSE, 18, "a stranger whose name is listed");
+}
+
 int
 main(void)
 {
@@ -313,6 +358,7 @@ main(void)
 	fixture_begin(path, sizeof path);
 	scopes();
 	one_resolver();
+	round_trips();
 	null_sender_first();
 	other_permit();
 	refusals();
