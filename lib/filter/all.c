@@ -5,6 +5,7 @@
 
 const struct mr_filter *const mr_filters[] = {
 	&mr_filter_access,
+	&mr_filter_mimecheck,
 	&mr_filter_spf,
 	NULL,
 };

@@ -7,11 +7,13 @@
 #include "dns/dns.h"
 #include "mail/answer.h"
 
-/* Letters that mean the same in every filter; a filter never declares them, nor -S -E -H, which are
- * kept for the filters that will need them (DESIGN.md section 2).  Those behind are for filters that
- * ask the DNS. */
-#define MR_FILTER_LETTERS     "lne:T:vi:h:f:r:"
-#define MR_FILTER_DNS_LETTERS "D:N:"
+/* Letters that mean the same in every filter; a filter never declares them, nor -S, which is kept for the
+ * filters that will need it (DESIGN.md section 2).  Those behind are for filters of the envelope, for
+ * filters of the message, and for filters that ask the DNS. */
+#define MR_FILTER_LETTERS          "ne:T:v"
+#define MR_FILTER_ENVELOPE_LETTERS "li:h:f:r:"
+#define MR_FILTER_MESSAGE_LETTERS  "HE:"
+#define MR_FILTER_DNS_LETTERS      "D:N:"
 
 struct mr_filter_opt {
 	char letter;
@@ -59,11 +61,16 @@ struct mr_filter {
 	enum mr_status (*envelope)(
 	    void *state, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err);
 
+	/* One message in, from descriptor `fd` at its start, with what is known of it; else as `envelope`. */
+	enum mr_status (*message)(void *state, int fd, const struct mr_env *env,
+	    struct mr_answer *answer, struct mr_err *err);
+
 	void (*close)(void *state);
 };
 
 /* The filters, each in its own file. */
 extern const struct mr_filter mr_filter_access;
+extern const struct mr_filter mr_filter_mimecheck;
 extern const struct mr_filter mr_filter_spf;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
@@ -82,6 +89,8 @@ struct mr_filter_run {
 	bool has_resolver;  /* -D was given */
 	struct mr_dns *dns; /* our own, if nobody gave us one */
 	bool is_loop, is_report; /* -l, -n */
+	bool is_answer;          /* -H: the answer in its text form */
+	uint64_t record_fd;      /* -E, or 0 */
 	bool is_by_hand;         /* -i, -h, -f or -r was given: ... */
 	struct mr_env by_hand;   /* ... as this record */
 };
@@ -105,6 +114,10 @@ void mr_filter_forget(struct mr_filter_run *run);
 /* Asks it: always gives an answer; a fault of ours is logged and becomes MR_DEFER 4.3.0, or MR_DUNNO
  * with -e open. */
 void mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer);
+
+/* The same for a filter of the message, which is at the start of descriptor `fd`. */
+void mr_filter_ask_message(
+    struct mr_filter_run *run, int fd, const struct mr_env *env, struct mr_answer *answer);
 
 /* One of the options that give a case by hand: -i -h -f -r, as client_address, helo_name, sender,
  * recipient.  MR_USAGE with a reason. */

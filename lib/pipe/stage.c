@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "mail/addr.h"
+#include "pipe/confined.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -144,7 +145,7 @@ static void
 run_program(struct mr_step *step, const struct mr_stage_io *io, struct mr_answer *answer,
     struct mr_stage_end *end)
 {
-	bool wants_message = io->message_fd >= 0 && !step->filter;
+	bool wants_message = io->message_fd >= 0 && (!step->filter || step->filter->message);
 	int64_t deadline = mr_clock_mono_ms() + (int64_t)step->stage->time_s * 1000;
 	int record = -1, message = -1, out = -1;
 	enum mr_verdict verdict;
@@ -207,6 +208,10 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 		    != MR_OK;
 	else if (step->argv)
 		run_program(step, io, answer, end);
+	else if (step->filter->message)
+		end->is_broken =
+		    mr_confined_ask(step, io->message_fd, stage->time_s, io->env, answer, &end->why)
+		    != MR_OK;
 	else
 		mr_filter_ask(&step->own, io->env, answer);
 	if (end->is_broken)

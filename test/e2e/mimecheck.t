@@ -1,0 +1,137 @@
+#!/bin/sh
+# mr-mimecheck: the corpus of bent messages, tables, answers, as a stage of a pipeline, limits.
+. "$(dirname "$0")/../lib.sh"
+cd "$T_DIR" || exit 1
+
+"$T_ROOT/test/mime/generate" corpus >/dev/null || exit 1
+score() {
+	"$T_ROOT/test/mime/run" --corpus corpus --timeout 60 --cmd mr-mimecheck "$@"
+}
+ok 'the corpus: every verdict is right' score
+ok 'the corpus with CRLF' score --crlf
+
+# mail FILE NAME BODY: an attachment
+mail() {
+	cat >"$1" <<EOT
+From: a@example.org
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/plain
+
+Hello
+--b
+Content-Type: application/octet-stream
+Content-Disposition: attachment; filename="$2"
+
+$3
+--b--
+EOT
+}
+mail exe invoice.pdf.exe text
+mail pdf invoice.pdf text
+mail script list.csv '#!/bin/sh'
+
+is 'by hand: what blocks' "$(mr-mimecheck <exe; echo $?)" \
+	'block: ext exe, invoice.pdf.exe, by programs:2 (part in 2, read as header)
+100'
+is 'by hand: nothing blocks' "$(mr-mimecheck <pdf; echo $?)" 'pass
+0'
+is '-n: exit 0' "$(mr-mimecheck -n <exe >/dev/null; echo $?)" 0
+is 'the answer of a stage' "$(mr-mimecheck -H <exe; echo $?)" \
+	'action=REJECT 5.7.1 Attachment refused: invoice.pdf.exe (ext exe)
+mime_result=block
+mime_rule=programs:2
+
+100'
+like '-v: a tree' "$(mr-mimecheck -v <exe)" '^2  raw, 5 bytes, "invoice.pdf.exe"'
+is '-j: JSON' "$(mr-mimecheck -j <exe | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+print(d["verdict"], d["hits"][0]["value"], d["hits"][0]["path"], [f["path"] for f in d["files"]])')" \
+	"block exe 2 ['', '1', '2']"
+
+cat >table <<'EOT'
+pass   name     update.exe   # ours
+pass   ext      exe         in=part
+tag    content  script batch
+use programs
+EOT
+mail update update.exe text
+is 'a table: another rule first' "$(mr-mimecheck table <exe; echo $?)" 'pass
+0'
+mail name-rule name.bat text
+is 'a table: the built-in one behind it' "$(mr-mimecheck table <name-rule >/dev/null; echo $?)" 100
+is 'a tag' "$(mr-mimecheck -H table <script; echo $?)" 'action=DUNNO
+mime_result=tag
+mime_rule=table:3
+
+X-Attachment-Tag: content script; file="list.csv"
+0'
+is 'content in the body passes, in an attachment not' \
+	"$(printf 'Subject: x\n\n#!/bin/sh\n' | mr-mimecheck; mr-mimecheck <script >/dev/null; echo $?)" 'pass
+100'
+
+# refuses TEXT REASON: a table that is wrong
+refuses() {
+	printf '%b' "$1" >wrong
+	like "a wrong table: $2" "$(mr-mimecheck wrong <exe 2>&1; echo $?)" "$2"
+	is 'and it is a fault of ours' "$(mr-mimecheck wrong <exe >/dev/null 2>&1; echo $?)" 111
+}
+refuses 'drop ext exe\n' "wrong:1: 'drop': need block, tag, pass or use"
+refuses '\nblock size 1\n' "wrong:2: 'size': need ext, name, type, content or limit"
+refuses 'block ext in=mail exe\n' "wrong:1: 'in=mail': need part"
+refuses 'block ext in=part\n' 'wrong:1: no value'
+refuses 'use all\n' 'wrong:1: need: use programs'
+exits 'no table' 111 mr-mimecheck none
+exits 'two tables' 111 mr-mimecheck table table
+exits 'an option of other filters' 111 mr-mimecheck -l
+
+# As a stage: inside, in a child; and executed.
+echo 'data mime - mr-mimecheck' >spec
+for x in '' -x; do
+	is "a stage blocks ($x)" \
+		"$(mr-pipe $x -f a@example.org -r b@example.net spec <exe 2>log; echo $?)" \
+		'action=REJECT 5.7.1 Attachment refused: invoice.pdf.exe (ext exe)
+
+100'
+	like "the log names rule, part and reading ($x)" "$(cat log)" \
+		'event=attachment action=block kind=ext value=exe rule=programs:2 path=2 name=invoice.pdf.exe reading=header'
+	is "a stage passes ($x)" \
+		"$(mr-pipe $x -f a@example.org -r b@example.net spec <pdf 2>log; echo $?; cat log)" \
+		'action=DUNNO
+
+0'
+	for case in arc-7z arc-tgz arc-bz2 magic-elf-pdf lim-zipbomb; do
+		is "$case in a stage ($x)" "$(mr-pipe $x -f a@example.org -r b@example.net spec \
+			<corpus/a/eml/$case.eml 2>/dev/null | grep -o REJECT)" REJECT
+	done
+done
+echo 'mail mime - mr-mimecheck' >spec
+like 'only in data' "$(mr-pipe -t spec 2>&1)" 'mr-mimecheck needs the message, which only data has'
+
+# Each limit: at it, and over it.
+python3 - <<'EOT'
+def write(name, *lines):
+    open(name, 'w').write('\n'.join(lines) + '\n')
+def multiparts(n):
+    head = []
+    for i in range(n):
+        head += ['Content-Type: multipart/mixed; boundary=d%d' % i, '', '--d%d' % i]
+    return head + ['', 'text']
+def fields(n, value):
+    return ['Content-Type: text/plain'] + ['Content-Disposition: ' + value] * (n - 1) + ['', 'text']
+for over in 0, 1:
+    end = '-over' if over else '-at'
+    write('depth' + end, *multiparts(100 + over))
+    write('parts' + end, 'Content-Type: multipart/mixed; boundary=b', '', *['--b', '', ''] * (19999 + over))
+    write('boundaries' + end, 'Content-Type: multipart/mixed; ' +
+          '; '.join('boundary=b%d' % i for i in range(200)), 'Content-Disposition: x; boundary=c' * over, '', 'text')
+    write('names' + end, 'Content-Type: text/plain; ' + '; '.join(['name=a'] * (200 + over)), '', 'text')
+    write('header' + end, *fields(64 + over, 'inline'))
+EOT
+for limit in depth parts boundaries names header; do
+	is "limit $limit: at it" "$(mr-mimecheck <$limit-at)" pass
+	like "limit $limit: over it" "$(mr-mimecheck <$limit-over)" "^block: limit $limit,"
+done
+done_testing
