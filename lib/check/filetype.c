@@ -40,6 +40,8 @@ case_holds(struct mr_str s, const char *word)
 {
 	int first = mr_lower((unsigned char)word[0]);
 
+	if (!first)
+		return true;
 	for (size_t i = 0; i < s.n; i++)
 		if (mr_lower((unsigned char)s.p[i]) == first
 		    && mr_str_casestarts(mr_str_from(s, i), word))

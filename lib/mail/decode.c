@@ -193,21 +193,20 @@ uu_value(enum mr_codec codec, char c)
 	return at ? (unsigned)(at - xx_letters) : NONE;
 }
 
-/* Blanks at the end may be lost on the way; a check character may stand behind. */
+/* Blanks at the end may be lost on the way, and uuencode's zeros are blanks; a check character may stand
+ * behind. */
 bool
 mr_decode_is_line(enum mr_codec codec, struct mr_str line)
 {
 	unsigned n = line.n ? uu_value(codec, line.p[0]) : NONE;
 	size_t need = (n + 2) / 3 * UU_GROUP + 1;
 
-	if (n == NONE || line.n > need + 2 || (n && line.n < 3))
-		return false;
-	if (line.n < need && codec == MR_CODEC_XX)
+	if (n == NONE || line.n > need + 2 || (line.n < need && codec == MR_CODEC_XX))
 		return false;
 	for (size_t i = 1; i < line.n; i++)
 		if (uu_value(codec, line.p[i]) == NONE)
 			return false;
-	return line.n + 3 * UU_GROUP >= need;
+	return true;
 }
 
 static void

@@ -111,7 +111,10 @@ echo 'mail mime - mr-mimecheck' >spec
 like 'only in data' "$(mr-pipe -t spec 2>&1)" 'mr-mimecheck needs the message, which only data has'
 
 # Each limit: at it, and over it.
-python3 - <<'EOT'
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$T_ROOT/test/mime python3 - <<'EOT'
+from mimekit import att, gz, mixed, rawzip, zipf
+def attach(name, data):
+    open(name, 'wb').write(mixed(name, att('a.dat', data)))
 def write(name, *lines):
     open(name, 'w').write('\n'.join(lines) + '\n')
 def multiparts(n):
@@ -129,9 +132,27 @@ for over in 0, 1:
           '; '.join('boundary=b%d' % i for i in range(200)), 'Content-Disposition: x; boundary=c' * over, '', 'text')
     write('names' + end, 'Content-Type: text/plain; ' + '; '.join(['name=a'] * (200 + over)), '', 'text')
     write('header' + end, *fields(64 + over, 'inline'))
+    # A part is one file; each zip in it is one more.
+    zip = zipf([('a.txt', b'text')])
+    for i in range(8 + over):
+        zip = zipf([('a.zip', zip)])
+    attach('nested' + end, zip)
+    attach('members' + end, rawzip([(b'a', b'', b'', 0, 1, b'')] * (9999 + over), cd=False))
+    attach('expansion' + end, gz(b'\0' * ((32 << 20) + over)))
+    attach('overlap' + end, rawzip([(b'a', b'', b'', 0, 8, b'')] * (8 + over), cd=False))
+    attach('encrypted' + end, rawzip([(b'a', b'a', b'', 0, 1 | over << 13, b'')]))
 EOT
-for limit in depth parts boundaries names header; do
+for limit in depth parts boundaries names header nested members expansion overlap encrypted; do
 	is "limit $limit: at it" "$(mr-mimecheck <$limit-at)" pass
-	like "limit $limit: over it" "$(mr-mimecheck <$limit-over)" "^block: limit $limit,"
+	word=$limit
+	[ $limit != nested ] || word=depth
+	like "limit $limit: over it" "$(mr-mimecheck <$limit-over)" "^block: limit $word,"
 done
+
+# What is ours to say: no time, and what -e makes of it; a stage that dies or takes too long.
+head -c 60000000 /dev/zero | base64 >zeros
+{ printf 'Content-Type: x/y\nContent-Transfer-Encoding: base64\n\n'; cat zeros; } >large
+is 'a large message passes' "$(mr-mimecheck <large)" pass
+(ulimit -v 60000; mr-mimecheck <corpus/a/eml/lim-zipbomb.eml >/dev/null 2>&1; echo $?) >code
+like 'memory is bounded: a bomb is blocked in 60 MB of address space' "$(cat code)" '^100$'
 done_testing

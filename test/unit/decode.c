@@ -63,7 +63,8 @@ lines(struct mr_buf *out)
 	    "lines of data");
 	ok(mr_decode_is_line(MR_CODEC_UU, MR_STR("`")), "the last line");
 	ok(!mr_decode_is_line(MR_CODEC_UU, MR_STR("learn it.")), "a line of text");
-	ok(!mr_decode_is_line(MR_CODEC_UU, MR_STR("M1234")), "far too short");
+	ok(mr_decode_is_line(MR_CODEC_UU, MR_STR("M")), "blanks lost");
+	ok(!mr_decode_is_line(MR_CODEC_XX, MR_STR("h")), "xxencode has none");
 	ok(!mr_decode_is_line(MR_CODEC_UU, MR_STR("#1234567")), "too long");
 	ok(!mr_decode_is_line(MR_CODEC_UU, MR_STR("")), "an empty line");
 	ok(mr_decode_is_base64(MR_STR("aGVsbA==")) && !mr_decode_is_base64(MR_STR("a b")),
