@@ -149,7 +149,14 @@ for limit in depth parts boundaries names header nested members expansion overla
 	like "limit $limit: over it" "$(mr-mimecheck <$limit-over)" "^block: limit $word,"
 done
 
-# What is ours to say: no time, and what -e makes of it; a stage that dies or takes too long.
+# What is a fault of ours, and what -e makes of it.
+exits 'a message that cannot be read' 111 sh -c 'mr-mimecheck </'
+exits 'with -e open' 0 sh -c 'mr-mimecheck -e open </'
+exits 'a record that cannot be read' 111 sh -c 'mr-mimecheck -E 9 <pdf'
+printf 'sender=a@example.org\nqueue_id=x1\n\n' >record
+like 'a record by -E' "$(mr-mimecheck -E 9 <exe 9<record 2>&1)" 'event=attachment id=x1 action=block'
+
+# A large message, and a bomb in little memory.
 head -c 60000000 /dev/zero | base64 >zeros
 { printf 'Content-Type: x/y\nContent-Transfer-Encoding: base64\n\n'; cat zeros; } >large
 is 'a large message passes' "$(mr-mimecheck <large)" pass
