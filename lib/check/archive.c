@@ -10,23 +10,36 @@
 #define BLOCK 65536u
 
 /* No filter that starts a program, no format that is text (mtree, warc). */
-#define FUNCTIONS(F)                                                                              \
-	F(read_new)                                                                               \
-	F(read_free)                                                                              \
-	F(read_open_fd)                                                                           \
-	F(read_next_header)                                                                       \
-	F(read_data_block) F(read_has_encrypted_entries) F(error_string) F(entry_pathname)        \
-	    F(entry_filetype) F(entry_is_data_encrypted) F(read_support_format_7zip)              \
-	        F(read_support_format_rar) F(read_support_format_rar5) F(read_support_format_cab) \
-	            F(read_support_format_lha) F(read_support_format_cpio)                        \
-	                F(read_support_format_tar) F(read_support_format_ar)                      \
-	                    F(read_support_format_xar) F(read_support_format_zip)                 \
-	                        F(read_support_format_raw) F(read_support_filter_bzip2)           \
-	                            F(read_support_filter_xz) F(read_support_filter_lzma)         \
-	                                F(read_support_filter_zstd) F(read_support_filter_lz4)    \
-	                                    F(read_support_filter_lzip)                           \
-	                                        F(read_support_filter_compress)                   \
-	                                            F(read_support_filter_gzip)
+#define FUNCTIONS(F)                    \
+	F(read_new)                     \
+	F(read_free)                    \
+	F(read_open_fd)                 \
+	F(read_next_header)             \
+	F(read_data_block)              \
+	F(read_has_encrypted_entries)   \
+	F(error_string)                 \
+	F(entry_pathname)               \
+	F(entry_filetype)               \
+	F(entry_is_data_encrypted)      \
+	F(read_support_format_7zip)     \
+	F(read_support_format_rar)      \
+	F(read_support_format_rar5)     \
+	F(read_support_format_cab)      \
+	F(read_support_format_lha)      \
+	F(read_support_format_cpio)     \
+	F(read_support_format_tar)      \
+	F(read_support_format_ar)       \
+	F(read_support_format_xar)      \
+	F(read_support_format_zip)      \
+	F(read_support_format_raw)      \
+	F(read_support_filter_bzip2)    \
+	F(read_support_filter_xz)       \
+	F(read_support_filter_lzma)     \
+	F(read_support_filter_zstd)     \
+	F(read_support_filter_lz4)      \
+	F(read_support_filter_lzip)     \
+	F(read_support_filter_compress) \
+	F(read_support_filter_gzip)
 
 struct libarchive {
 #define FIELD(name) __typeof__(&archive_##name) name;
