@@ -16,7 +16,7 @@ PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libspf2-dev l
 	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev file
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
 	python3-yaml python3-spf nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
-	openbsd-inetd mailfront systemd s6 runit daemontools
+	openbsd-inetd mailfront systemd s6 runit daemontools ripmime
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -156,6 +156,7 @@ bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/spf $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 	MR_BUILD=$(abspath $(B)) test/bench/store-run
 	$(B)/bench/spf
+	MR_BUILD=$(abspath $(B)) test/bench/mime-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -129,7 +129,11 @@ mr_sandbox_confine(uint64_t memory_max, uint64_t time_s, const struct mr_log *lo
 	static const char *const nothing[] = { NULL };
 
 	mr_sandbox_enter(nothing, log);
+#ifndef __SANITIZE_ADDRESS__ /* its shadow memory is larger than any limit */
 	setrlimit(RLIMIT_DATA, &(struct rlimit){ memory_max, memory_max });
+#else
+	(void)memory_max;
+#endif
 	setrlimit(RLIMIT_CPU, &(struct rlimit){ time_s, time_s });
 	if (restrict_calls() == 0)
 		return;

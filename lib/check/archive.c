@@ -73,17 +73,20 @@ support(const struct libarchive *lib, struct archive *a, bool is_packed)
 	lib->read_support_format_zip(a);
 }
 
-static void
+/* False: its bytes cannot be read. */
+static bool
 read_member(
     const struct libarchive *lib, struct archive *a, const struct mr_archive_ops *ops, void *ctx)
 {
 	const void *p;
 	la_int64_t offset;
 	size_t n;
+	int code;
 
-	while (lib->read_data_block(a, &p, &n, &offset) == ARCHIVE_OK)
+	while ((code = lib->read_data_block(a, &p, &n, &offset)) == ARCHIVE_OK)
 		if (n && !ops->body(ctx, (struct mr_str){ p, n }))
-			break;
+			return true;
+	return code == ARCHIVE_EOF;
 }
 
 static enum mr_status
@@ -91,6 +94,7 @@ read_all(const struct libarchive *lib, struct archive *a, bool is_packed,
     const struct mr_archive_ops *ops, void *ctx, struct mr_err *err)
 {
 	struct archive_entry *e;
+	bool is_readable = true;
 	int code;
 
 	while ((code = lib->read_next_header(a, &e)) == ARCHIVE_OK || code == ARCHIVE_WARN) {
@@ -102,10 +106,10 @@ read_all(const struct libarchive *lib, struct archive *a, bool is_packed,
 			continue;
 		if (!ops->member(ctx, mr_str(name ? name : ""), lib->entry_is_data_encrypted(e)))
 			continue;
-		read_member(lib, a, ops, ctx);
+		is_readable &= read_member(lib, a, ops, ctx);
 		ops->end(ctx);
 	}
-	if (code == ARCHIVE_EOF)
+	if (code == ARCHIVE_EOF && is_readable)
 		return MR_OK;
 	if (lib->read_has_encrypted_entries(a) > 0)
 		return mr_err_set(err, MR_NOTFOUND, "the list of members is encrypted");

@@ -38,7 +38,8 @@ static const char programs[] =
     "block content opaque\n"
     "block content in=part+archive+text script batch vbs js powershell registry hta wsf inf query\n"
     "block content in=part+archive+text wasm\n"
-    "block limit depth parts header boundaries names members expansion encrypted overlap\n";
+    "block limit depth parts header boundaries names members expansion encrypted overlap\n"
+    "tag limit unreadable\n";
 
 /* What runs when somebody opens a document and agrees to something. */
 static const char macros[] =
