@@ -13,8 +13,8 @@
 
 /* In the order in which they end: the zip's names are known before the archive is read. */
 static const struct mr_consumer *const consumers[] = { &mr_consume_zip, &mr_consume_gzip,
-	&mr_consume_archive, &mr_consume_tnef, &mr_consume_cms, &mr_consume_ole, &mr_consume_html,
-	&mr_consume_utf16, &mr_consume_text };
+	&mr_consume_archive, &mr_consume_tnef, &mr_consume_cms, &mr_consume_ole, &mr_consume_pdf,
+	&mr_consume_html, &mr_consume_utf16, &mr_consume_text };
 #define CONSUMERS (sizeof consumers / sizeof *consumers)
 
 void
@@ -73,7 +73,7 @@ mr_object_found(
 		.name = name,
 		.reading = mr_str(o->reading) };
 
-	if (kind == MR_RULE_CONTENT || kind == MR_RULE_LIMIT)
+	if (kind == MR_RULE_CONTENT || kind == MR_RULE_MAGIC || kind == MR_RULE_LIMIT)
 		list_content(o, value);
 	h.action = mr_rules_find(x->conf.rules, kind, value, o->scope, &h.rule);
 	if (h.action == MR_RULE_PASS || is_known(x, &h))
@@ -314,23 +314,31 @@ take_word(void *ctx, const char *word)
 	mr_object_found(o, MR_RULE_CONTENT, mr_str(word), mr_str(o->name));
 }
 
+static void
+ask_magic(struct mr_object *o, struct mr_magic **magic, enum mr_rule_kind kind)
+{
+	char word[MR_FILETYPE_WORD_MAX];
+	struct mr_err err;
+
+	if ((!*magic && mr_magic_open(magic, kind == MR_RULE_MAGIC, &err))
+	    || mr_magic_word(*magic, mr_buf_str(&o->head), word, &err))
+		mr_exam_fault(o->x, err.text);
+	else if (word[0])
+		mr_object_found(o, kind, mr_str(word), mr_str(o->name));
+}
+
 /* What it is by its bytes: own checks first, for libmagic costs a load. */
 static void
 detect(struct mr_object *o)
 {
-	char word[MR_FILETYPE_WORD_MAX];
 	struct mr_exam *x = o->x;
-	struct mr_err err;
 
 	mr_filetype_by_head(mr_buf_str(&o->head), take_word, o);
 	mr_filetype_by_tail((struct mr_str){ o->tail, o->tail_n }, take_word, o);
-	if (o->holds == MR_HOLDS_TEXT || o->head.n == 0 || x->is_over)
-		return;
-	if ((!x->magic && mr_magic_open(&x->magic, &err))
-	    || mr_magic_word(x->magic, mr_buf_str(&o->head), word, &err))
-		mr_exam_fault(x, err.text);
-	else if (word[0])
-		take_word(o, word);
+	if (o->head.n && o->holds != MR_HOLDS_TEXT && !x->is_over)
+		ask_magic(o, &x->magic, MR_RULE_CONTENT);
+	if (o->head.n && mr_rules_have(x->conf.rules, MR_RULE_MAGIC) && !x->is_over)
+		ask_magic(o, &x->system_magic, MR_RULE_MAGIC);
 }
 
 void
@@ -401,6 +409,7 @@ mr_exam_end(struct mr_exam *x, struct mr_exam_result *result, struct mr_err *err
 	free(x->root->name);
 	free(x->root);
 	mr_magic_close(x->magic);
+	mr_magic_close(x->system_magic);
 	*result = (struct mr_exam_result){
 		.hit = x->hit, .hit_n = x->hit_n, .file = x->file, .file_n = x->file_n
 	};

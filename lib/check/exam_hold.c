@@ -163,7 +163,13 @@ gzip_name(struct mr_str head)
 static bool
 wants_gzip(const struct mr_object *o)
 {
-	return o->holds == MR_HOLDS_GZIP;
+	const unsigned char *p = (const unsigned char *)o->head.p;
+
+	if (o->holds == MR_HOLDS_GZIP)
+		return true;
+	/* S/MIME's compressed data is zlib's (RFC 3274; RFC 1950 2.2). */
+	return o->holds == MR_HOLDS_NOTHING && strcmp(o->reading, "S/MIME") == 0 && o->head.n > 2
+	    && p[0] == 0x78 && (p[0] << 8 | p[1]) % 31 == 0;
 }
 
 static void *

@@ -9,7 +9,7 @@
 
 struct mr_exam {
 	struct mr_exam_conf conf;
-	struct mr_magic *magic; /* at first need */
+	struct mr_magic *magic, *system_magic; /* at first need */
 	uint64_t fed, expanded, spooled, since_look;
 	unsigned member_n;
 	bool is_over;
@@ -22,7 +22,7 @@ struct mr_exam {
 	struct mr_object *root;
 };
 
-#define MR_CONSUMER_N 10
+#define MR_CONSUMER_N 12
 
 struct mr_object {
 	struct mr_exam *x;
@@ -54,7 +54,8 @@ struct mr_consumer {
 	void (*end)(struct mr_object *o, void *state);
 };
 extern const struct mr_consumer mr_consume_text, mr_consume_utf16, mr_consume_zip, mr_consume_gzip,
-    mr_consume_archive, mr_consume_tnef, mr_consume_cms, mr_consume_ole, mr_consume_html;
+    mr_consume_archive, mr_consume_tnef, mr_consume_cms, mr_consume_ole, mr_consume_pdf,
+    mr_consume_html;
 
 /* A file within `parent`: `place` (may be "") joins its path, `name` is what it is called, as it came; both
  * are copied.  NULL: not to be looked at (a limit, no memory). */

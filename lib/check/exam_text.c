@@ -27,7 +27,11 @@ struct reader {
 	struct mr_mime *mime;
 	struct body body[BODY_MAX];
 	unsigned next;
-	bool may_be_base64; /* nothing says so; the first line will tell */
+	bool is_base64;        /* it is declared */
+	bool may_be_base64;    /* no line of it was there yet */
+	bool is_first_line;    /* no line that is not empty was there yet */
+	struct body *late;     /* begins within the present piece, ... */
+	const char *late_from; /* ... here */
 	enum mr_rule_scope scope;
 	struct mr_buf path, name;
 	struct mr_object *file[MR_CODEC_BINHEX + 1];
@@ -146,24 +150,34 @@ part(void *ctx, const struct mr_mime_head *head)
 		new_body(r, "base64", MR_CODEC_BASE64, true);
 	if (said.qp)
 		new_body(r, "quoted-printable", MR_CODEC_QP, true);
-	r->may_be_base64 = !said.base64;
+	r->is_base64 = said.base64;
+	r->may_be_base64 = r->is_first_line = true;
 }
 
+/* A line of nothing but base64 may begin it where nothing says so, and where something else stands before
+ * it.  In what people write only the first line counts. */
 static void
 look_for_base64(struct reader *r, struct mr_str bytes)
 {
-	size_t i = 0, n;
+	struct mr_str line;
 
-	while (i < bytes.n && (bytes.p[i] == '\n' || bytes.p[i] == '\r'))
-		i++;
-	if (i == bytes.n)
-		return;
-	r->may_be_base64 = false;
-	bytes = mr_str_from(bytes, i);
-	for (n = 0; n < bytes.n && bytes.p[n] != '\n' && bytes.p[n] != '\r';)
-		n++;
-	if (n >= BASE64_LINE_MIN && mr_decode_is_base64((struct mr_str){ bytes.p, n }))
-		new_body(r, "base64 though not declared", MR_CODEC_BASE64, true);
+	while (r->may_be_base64 && mr_str_split(&bytes, '\n', &line)) {
+		while (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (line.n == 0)
+			continue;
+		if (line.n >= BASE64_LINE_MIN && mr_decode_is_base64(line)) {
+			r->may_be_base64 = false;
+			if (r->is_first_line && r->is_base64)
+				return; /* as declared */
+			new_body(r, "base64 though not declared", MR_CODEC_BASE64, true);
+			r->late = &r->body[(r->next - 1) % BODY_MAX];
+			r->late_from = line.p;
+			return;
+		}
+		r->is_first_line = false;
+		r->may_be_base64 = r->scope != MR_IN_BODY;
+	}
 }
 
 static void
@@ -171,6 +185,7 @@ body(void *ctx, struct mr_str bytes)
 {
 	struct reader *r = ctx;
 
+	r->late = NULL;
 	if (r->may_be_base64)
 		look_for_base64(r, bytes);
 	for (unsigned i = 0; i < BODY_MAX; i++) {
@@ -179,7 +194,10 @@ body(void *ctx, struct mr_str bytes)
 		if (!b->o)
 			continue;
 		if (b->is_decoded)
-			mr_decode(&b->decoder, bytes, emit, b->o);
+			mr_decode(&b->decoder,
+			    b == r->late ? mr_str_from(bytes, (size_t)(r->late_from - bytes.p))
+			                 : bytes,
+			    emit, b->o);
 		else
 			mr_object_feed(b->o, bytes);
 	}
@@ -387,10 +405,12 @@ const struct mr_consumer mr_consume_utf16 = { wants_utf16, begin_utf16, feed_utf
 static const struct {
 	const char *word;
 	unsigned is;
-} smuggling[] = { { "<script", 1 }, { "onload=", 1 }, { "onerror=", 1 }, { "atob(", 2 },
-	{ "Uint8Array", 2 }, { "fromCharCode", 2 }, { "new Blob", 2 }, { ";base64,", 2 },
-	{ "createObjectURL", 4 }, { "msSaveBlob", 4 }, { "msSaveOrOpenBlob", 4 },
-	{ ".download", 4 }, { "data:application/", 4 } };
+} smuggling[] = { { "<script", 1 }, { " download=", 1 }, { "onload=", 1 }, { "onerror=", 1 },
+	{ "atob(", 2 }, { "Uint8Array", 2 }, { "fromCharCode", 2 }, { "new Blob", 2 },
+	{ ";base64,", 2 }, { "createObjectURL", 4 }, { "msSaveBlob", 4 }, { "msSaveOrOpenBlob", 4 },
+	{ ".download", 4 }, { "data:application/", 4 },
+	/* Base64 of MZ: a program, whatever is done with it. */
+	{ ";base64,TVq", 7 }, { ";base64,TVp", 7 }, { "\"TVqQAA", 7 }, { "'TVqQAA", 7 } };
 
 struct html {
 	unsigned seen;
@@ -421,7 +441,7 @@ static void
 look(struct html *h, struct mr_str s)
 {
 	for (size_t i = 0; i < sizeof smuggling / sizeof *smuggling; i++)
-		if (!(h->seen & smuggling[i].is)
+		if ((h->seen & smuggling[i].is) != smuggling[i].is
 		    && memmem(s.p, s.n, smuggling[i].word, strlen(smuggling[i].word)))
 			h->seen |= smuggling[i].is;
 }

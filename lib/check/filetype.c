@@ -141,7 +141,7 @@ mr_filetype_container(struct mr_str s)
 	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
 		if (at(s, marks[i].off, (struct mr_str){ marks[i].bytes, marks[i].n }))
 			return marks[i].is;
-	if (start.n && start.p[0] == 0x30 && holds(start, "\x2a\x86\x48\x86\xf7\x0d\x01\x07"))
+	if (start.n && start.p[0] == 0x30 && holds(start, "\x2a\x86\x48\x86\xf7\x0d\x01"))
 		return MR_HOLDS_CMS;
 	if (is_tar(s))
 		return MR_HOLDS_UNIX_ARCHIVE;

@@ -35,11 +35,12 @@ void mr_filetype_by_head(struct mr_str head, void (*take)(void *ctx, const char 
 /* The same by the last MR_FILETYPE_TAIL_MAX bytes. */
 void mr_filetype_by_tail(struct mr_str tail, void (*take)(void *ctx, const char *word), void *ctx);
 
-/* libmagic with the database that was made of filetype.magic.  MR_TEMP: it cannot be loaded.  *word
- * (MR_FILETYPE_WORD_MAX bytes) is "" for what is not in there. */
-#define MR_FILETYPE_WORD_MAX 32u
+/* libmagic, with the database that was made of filetype.magic, or, `is_system`, with that of file(1), whose
+ * words are MIME types.  MR_TEMP: it cannot be loaded.  *word (MR_FILETYPE_WORD_MAX bytes) is "" for what is not
+ * in there. */
+#define MR_FILETYPE_WORD_MAX 128u
 struct mr_magic;
-enum mr_status mr_magic_open(struct mr_magic **magic, struct mr_err *err);
+enum mr_status mr_magic_open(struct mr_magic **magic, bool is_system, struct mr_err *err);
 void mr_magic_close(struct mr_magic *magic); /* NULL is nothing to close */
 enum mr_status
 mr_magic_word(struct mr_magic *magic, struct mr_str head, char *word, struct mr_err *err);

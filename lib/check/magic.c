@@ -18,7 +18,7 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const unsigned char mr_magic_db[], mr_magic_db_end[];
 
-#define FUNCTIONS(F) F(open) F(close) F(load_buffers) F(buffer) F(error)
+#define FUNCTIONS(F) F(open) F(close) F(load) F(load_buffers) F(buffer) F(error)
 
 struct libmagic {
 #define FIELD(name) __typeof__(&magic_##name) name;
@@ -32,8 +32,14 @@ struct mr_magic {
 	unsigned char db[]; /* a copy: libmagic may turn its bytes round */
 };
 
+/* Only the database counts: libmagic's own checks would call half of it text. */
+#define OWN_FLAGS                                                                       \
+	(MAGIC_RAW | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_TAR | MAGIC_NO_CHECK_TEXT \
+	    | MAGIC_NO_CHECK_ENCODING | MAGIC_NO_CHECK_CDF | MAGIC_NO_CHECK_TOKENS      \
+	    | MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_CSV | MAGIC_NO_CHECK_JSON)
+
 enum mr_status
-mr_magic_open(struct mr_magic **magic, struct mr_err *err)
+mr_magic_open(struct mr_magic **magic, bool is_system, struct mr_err *err)
 {
 #define NAME(name) "magic_" #name,
 	static const char *const name[] = { FUNCTIONS(NAME) };
@@ -41,6 +47,7 @@ mr_magic_open(struct mr_magic **magic, struct mr_err *err)
 	struct mr_magic *m = malloc(sizeof *m + n);
 	void *db = m ? m->db : NULL;
 	enum mr_status st;
+	int code = 0;
 
 	if (!m)
 		return mr_err_set(err, MR_TEMP, "out of memory");
@@ -48,13 +55,12 @@ mr_magic_open(struct mr_magic **magic, struct mr_err *err)
 	memcpy(m->db, mr_magic_db, n);
 	m->cookie = NULL;
 	st = mr_lazy_load(&m->lib, MR_SONAME, name, sizeof name / sizeof *name, err);
-	if (st == MR_OK
-	    && !(m->cookie = m->lib.open(MAGIC_RAW | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_TAR
-	             | MAGIC_NO_CHECK_TEXT | MAGIC_NO_CHECK_ENCODING | MAGIC_NO_CHECK_CDF
-	             | MAGIC_NO_CHECK_TOKENS | MAGIC_NO_CHECK_ELF | MAGIC_NO_CHECK_CSV
-	             | MAGIC_NO_CHECK_JSON)))
+	if (st == MR_OK && !(m->cookie = m->lib.open(is_system ? MAGIC_MIME_TYPE : OWN_FLAGS)))
 		st = mr_err_set(err, MR_TEMP, "libmagic: out of memory");
-	if (st == MR_OK && m->lib.load_buffers(m->cookie, &db, &m->db_n, 1) != 0)
+	if (st == MR_OK)
+		code = is_system ? m->lib.load(m->cookie, NULL)
+		                 : m->lib.load_buffers(m->cookie, &db, &m->db_n, 1);
+	if (code)
 		st = mr_err_set(err, MR_TEMP, "libmagic: %s", m->lib.error(m->cookie));
 	if (st) {
 		mr_magic_close(m);

@@ -22,12 +22,14 @@ struct mr_rules {
 	size_t *pattern;                         /* indices of values with wildcards */
 	size_t pattern_n, pattern_cap;
 	unsigned use_n;
+	bool has[MR_RULE_LIMIT + 1];
 };
 
 static const char *const kinds[] = { [MR_RULE_EXT] = "ext",
 	[MR_RULE_NAME] = "name",
 	[MR_RULE_TYPE] = "type",
 	[MR_RULE_CONTENT] = "content",
+	[MR_RULE_MAGIC] = "magic",
 	[MR_RULE_LIMIT] = "limit" };
 static const char *const scopes[] = { "part", "body", "archive", "tar", "text" };
 static const char *const actions[] = {
@@ -48,6 +50,12 @@ mr_rule_scope_word(enum mr_rule_scope scope)
 	while (i + 1 < sizeof scopes / sizeof *scopes && !(scope & 1u << i))
 		i++;
 	return scopes[i];
+}
+
+bool
+mr_rules_have(const struct mr_rules *rules, enum mr_rule_kind kind)
+{
+	return rules->has[kind];
 }
 
 static int
@@ -86,6 +94,7 @@ add_rule(struct mr_rules *r, const struct rule *rule)
 		value[i] = (char)mr_lower((unsigned char)rule->value.p[i]);
 	r->rule[r->n] = *rule;
 	r->rule[r->n].value.p = value;
+	r->has[rule->kind] = true;
 	r->n++;
 	if (is_pattern(rule->value)) {
 		if (!mr_arena_grow(
@@ -155,7 +164,7 @@ read_line(struct mr_rules *r, struct mr_str line, struct mr_str at, struct mr_er
 	word = mr_str_word(&rest);
 	if ((kind = INDEX_OF(kinds, word)) < 0)
 		return mr_err_set(err, MR_PERM,
-		    "%.*s: '%.*s': need ext, name, type, content or limit", (int)at.n, at.p,
+		    "%.*s: '%.*s': need ext, name, type, content, magic or limit", (int)at.n, at.p,
 		    (int)word.n, word.p);
 	rule.action = (enum mr_rule_action)action;
 	rule.kind = (enum mr_rule_kind)kind;

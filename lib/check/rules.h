@@ -14,6 +14,7 @@ enum mr_rule_kind {
 	MR_RULE_NAME,    /* the whole name */
 	MR_RULE_TYPE,    /* the type that the mail declares */
 	MR_RULE_CONTENT, /* what it is by its bytes */
+	MR_RULE_MAGIC,   /* what file(1) says, as a MIME type */
 	MR_RULE_LIMIT    /* why it could not be looked into */
 };
 
@@ -34,6 +35,9 @@ const char *mr_rule_kind_word(enum mr_rule_kind kind);
 const char *mr_rule_scope_word(enum mr_rule_scope scope);
 
 struct mr_rules;
+
+/* True if a rule is of this kind. */
+bool mr_rules_have(const struct mr_rules *rules, enum mr_rule_kind kind);
 
 /* Reads `text`, a table called `name` in reasons; NULL: the table that is built in.  All is copied into
  * `arena`.  MR_PERM: "name:line: what is wrong". */

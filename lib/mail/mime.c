@@ -232,6 +232,7 @@ static void
 begin_field(struct mr_mime *m, struct mr_str line, struct mr_str name)
 {
 	enum mr_mime_field f = field_of(name);
+	ptrdiff_t colon;
 
 	m->in_field = f != MR_MIME_OTHER;
 	if (!m->in_field)
@@ -244,7 +245,9 @@ begin_field(struct mr_mime *m, struct mr_str line, struct mr_str name)
 	}
 	m->field[m->field_n].field = f;
 	m->field[m->field_n++].at = m->text.n;
-	add_text(m, mr_str_from(line, (size_t)mr_str_chr(line, ':') + 1));
+	colon = mr_str_chr(line, ':');
+	if (colon >= 0)
+		add_text(m, mr_str_from(line, (size_t)colon + 1));
 }
 
 /* A line while a header block is read; `is_firm`: it ends in LF, as lines should. */
@@ -259,12 +262,19 @@ head_line(struct mr_mime *m, struct mr_str line, bool is_firm)
 	}
 	if (line.n && (line.p[0] == ' ' || line.p[0] == '\t') && mr_str_trim(line).n) {
 		if (m->in_field) {
+			struct mr_str more = mr_str_trim(line);
+
+			/* The line broke before the colon. */
+			if (m->text.n == m->field[m->field_n - 1].at && more.p[0] == ':')
+				line = mr_str_from(more, 1);
 			mr_buf_addc(&m->text, '\n');
 			add_text(m, line);
 		}
 		return;
 	}
 	name = mr_header_name(line);
+	if (!name.p && line.n < 32 && field_of(line) != MR_MIME_OTHER)
+		name = line; /* its colon may stand on the next line */
 	if (name.p)
 		begin_field(m, line, name);
 	else if (m->state == MAYBE_HEAD)

@@ -72,6 +72,11 @@ is 'content in the body passes, in an attachment not' \
 	"$(printf 'Subject: x\n\n#!/bin/sh\n' | mr-mimecheck; mr-mimecheck <script >/dev/null; echo $?)" 'pass
 100'
 
+echo 'block magic application/pdf' >pdf-table
+is "what file(1) says" "$(mr-mimecheck pdf-table <corpus/a/eml/ok-pdf.eml | head -n 1; mr-mimecheck pdf-table <exe)" \
+	'block: magic application/pdf, Invoice 4711.pdf, by pdf-table:1 (part in 2, read as base64)
+pass'
+
 # refuses TEXT REASON: a table that is wrong
 refuses() {
 	printf '%b' "$1" >wrong
@@ -79,7 +84,7 @@ refuses() {
 	is 'and it is a fault of ours' "$(mr-mimecheck wrong <exe >/dev/null 2>&1; echo $?)" 111
 }
 refuses 'drop ext exe\n' "wrong:1: 'drop': need block, tag, pass or use"
-refuses '\nblock size 1\n' "wrong:2: 'size': need ext, name, type, content or limit"
+refuses '\nblock size 1\n' "wrong:2: 'size': need ext, name, type, content, magic or limit"
 refuses 'block ext in=mail exe\n' "wrong:1: 'in=mail': need part"
 refuses 'block ext in=part\n' 'wrong:1: no value'
 refuses 'use all\n' 'wrong:1: need: use programs'

@@ -107,7 +107,28 @@ def cases():
     blk('c-smug-svg', 'smuggling', 'SVG that makes a file', m('co3', att('d.svg', b'<svg xmlns="http://www.w3.org/2000/svg"><script>var b=new Blob([new Uint8Array([77,90])]);location=URL.createObjectURL(b)</script></svg>', 'image/svg+xml')), 'extended')
     blk('c-ole-package', 'macro', 'a document with an embedded file', m('co4', att('d.doc', cfb([(('WordDocument',), b'x'), (('ObjectPool', '\1Ole10Native'), b'x')]), OCT)), 'extended')
 
+    def pdfemb(name, data, flate):
+        d = zlib.compress(data) if flate else data
+        return (b'%PDF-1.7\n%\xe2\xe3\n1 0 obj<</Type/Catalog/Names<</EmbeddedFiles 5 0 R>>>>endobj\n' + b'4 0 obj<</Length 40000>>stream\n' + rnd('pe', 40000) + b'\nendstream endobj\n'
+                b'2 0 obj<</Type/Filespec/F(' + name + b')/EF<</F 3 0 R>>>>endobj\n3 0 obj<</Type/EmbeddedFile' + (b'/Filter/FlateDecode' if flate else b'') + b'/Length %d>>stream\r\n' % len(d) + d + b'\nendstream endobj\n%%EOF\n')
+    blk('c-pdf-name', 'polyglot', 'PDF with an embedded file called exe', m('cp1', att('a.pdf', pdfemb(b'r.exe', D, False), PDF)), 'extended')
+    blk('c-pdf-flate', 'polyglot', 'PDF with an embedded program, packed', m('cp2', att('a.pdf', pdfemb(b'r.txt', X, True), PDF)), 'extended')
+    blk('c-pdf-raw', 'polyglot', 'PDF with an embedded program', m('cp3', att('a.pdf', pdfemb(b'r.txt', X, False), PDF)), 'extended')
+    blk('c-pdf-launch', 'polyglot', 'PDF that starts a program', m('cp4', att('a.pdf', pdf().replace(b'/Type/Catalog', b'/Type/Catalog/OpenAction<</S/Launch/F(cmd)>>'), PDF)), 'extended')
+    blk('c-html-data', 'smuggling', 'a link to a program in the page itself', m('cp5', att('v.html', b'<html><a href="data:application/octet-stream;base64,' + base64.b64encode(X) + b'">x</a></html>', 'text/html')), 'extended')
+    blk('c-html-download', 'smuggling', 'a link to a zip in the page itself', m('cp6', att('v.html', b'<html><a download="a.zip" href="data:application/zip;base64,' + base64.b64encode(zipf([('r.exe', X)])) + b'">x</a></html>', 'text/html')), 'extended')
+    blk('c-head-split', 'header-conflict', 'a field whose line breaks before the colon', m('ch1', part(['Content-Type: application/octet-stream', 'Content-Transfer-Encoding\n : base64'], b64(X))))
+    blk('c-cte-text-first', 'transfer-encoding', 'a line of text before base64', m('ch2', part(['Content-Type: application/octet-stream; name=a.dat', 'Content-Transfer-Encoding: base64'], b'Here it is\n' + b64(X))))
+    cz = der(0x30, oid('2a864886f70d0109100109') + der(0xa0, der(0x30, der(2, b'\0') + der(0x30, oid('2a864886f70d0109100308')) + der(0x30, oid('2a864886f70d010701') + der(0xa0, der(4, zlib.compress(E)))))))
+    blk('c-smime-zlib', 'container', 'S/MIME, compressed', mail('ch3', ['Content-Type: application/pkcs7-mime; smime-type=compressed-data; name=smime.p7z', 'Content-Transfer-Encoding: base64'], b64(cz)))
+    r = rar4(b'r.txt', D); h = struct.pack('<BHH', 0x73, 0x80, 13) + b'\0' * 6
+    blk('c-rar-masked', 'archive', 'rar whose list is encrypted', m('ch4', att('d.rar', r[:7] + struct.pack('<H', zlib.crc32(h) & 0xffff) + h + rnd('rar', 200), 'application/x-rar')))
+    for i, t in enumerate(['application/x-sh', 'application/java-archive', 'application/x-msi', 'text/vbscript', 'application/javascript', 'application/vnd.microsoft.portable-executable']):
+        blk('c-type-%d' % i, 'declared-type', t, m('cy%d' % i, att('', rnd('cy%d' % i, 200), t)))
+
     # ---------------------------------------------------------------- clean
+    ok('c-ok-pdf-embedded', 'clean', 'PDF with an embedded XML, as e-invoices have', m('k18', att('a.pdf', pdfemb(b'factur-x.xml', b'<?xml version="1.0"?><a/>', True), PDF)))
+    ok('c-ok-pdf-link', 'clean', 'PDF with a link to a file elsewhere', m('k19', att('a.pdf', pdf().replace(b'/Type/Catalog', b'/Type/Catalog/A<</S/GoToR/F(http://www.example.com)>>'), PDF)))
     ok('c-ok-tar-js', 'clean', 'sources with scripts of all kinds in tar.xz', m('k1', att('src.tar.xz', lzma.compress(tarf([('a.js', js()), ('b.sh', sh()), ('c.py', b'#!/usr/bin/python3\n'), ('d.ps1', ps1()), ('t.eml.txt', m('x', text()))])), 'application/x-xz')))
     ok('c-ok-quote-mime', 'clean', 'a text that explains MIME', mail('k2', ['Content-Type: text/plain'], 'A part looks like this:\n\n--boundary\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename="setup.exe"\n\nTVqQAAMAAAAEAAAA\n--boundary--\n'))
     ok('c-ok-quote-mime-part', 'clean', 'the same as a part', m('k3', part(['Content-Type: text/plain'], 'A part looks like this:\n\n--boundary\nContent-Type: application/octet-stream\nContent-Disposition: attachment; filename="setup.exe"\n\nx\n--boundary--\n')))

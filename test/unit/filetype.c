@@ -118,12 +118,17 @@ magic(void)
 	struct mr_magic *m;
 	struct mr_err err;
 
-	if (!ok(mr_magic_open(&m, &err) == MR_OK, "libmagic takes our database"))
+	if (!ok(mr_magic_open(&m, false, &err) == MR_OK, "libmagic takes our database"))
 		return;
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
 		ok(mr_magic_word(m, t[i].s, word, &err) == MR_OK, "a look");
 		is(mr_str(word), t[i].word, t[i].word);
 	}
+	mr_magic_close(m);
+	if (!ok(mr_magic_open(&m, true, &err) == MR_OK, "and the system's"))
+		return;
+	ok(mr_magic_word(m, MR_STR("%PDF-1.4\n"), word, &err) == MR_OK, "a look");
+	is(mr_str(word), "application/pdf", "a PDF");
 	mr_magic_close(m);
 }
 
