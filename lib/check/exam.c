@@ -25,6 +25,13 @@ mr_exam_fault(struct mr_exam *x, const char *why)
 	x->is_over = true;
 }
 
+void
+mr_exam_look_at_clock(struct mr_exam *x)
+{
+	if (mr_clock_mono_ms() >= x->conf.deadline_ms)
+		mr_exam_fault(x, "it took too long");
+}
+
 static char *
 copy(struct mr_str s)
 {
@@ -108,6 +115,10 @@ mr_object_name_reading(struct mr_object *o, struct mr_str name)
 {
 	struct mr_str ext = mr_mime_extension(name);
 
+	if (++o->x->name_n == MR_EXAM_NAME_MAX)
+		mr_object_limit(o, "names");
+	if (o->x->is_over)
+		return;
 	mr_object_found(o, MR_RULE_NAME, name, name);
 	if (ext.n)
 		mr_object_found(o, MR_RULE_EXT, ext, name);
@@ -130,6 +141,7 @@ mr_object_named(struct mr_object *o, struct mr_str name)
 bool
 mr_object_count_member(struct mr_object *o)
 {
+	mr_exam_look_at_clock(o->x);
 	if (++o->x->member_n == MR_EXAM_MEMBER_MAX)
 		mr_object_limit(o, "members");
 	return o->x->member_n < MR_EXAM_MEMBER_MAX && !o->x->is_over;
@@ -280,8 +292,7 @@ account(struct mr_object *o, size_t n)
 	}
 	if (x->since_look > LOOK_EVERY) {
 		x->since_look = 0;
-		if (mr_clock_mono_ms() >= x->conf.deadline_ms)
-			mr_exam_fault(x, "it took too long");
+		mr_exam_look_at_clock(x);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #define MR_EXAM_DEPTH_MAX      10u          /* files within files */
 #define MR_EXAM_MEMBER_MAX     10000u       /* files in all archives */
+#define MR_EXAM_NAME_MAX       200000u      /* readings of names */
 #define MR_EXAM_EXPANDED_FREE  (32u << 20)  /* bytes that archives may expand to in any case, ... */
 #define MR_EXAM_EXPANDED_RATIO 100u         /* ... and times the message's length */
 #define MR_EXAM_EXPANDED_MAX   (1u << 30)   /* ... and in no case more than */

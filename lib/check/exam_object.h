@@ -11,7 +11,7 @@ struct mr_exam {
 	struct mr_exam_conf conf;
 	struct mr_magic *magic, *system_magic; /* at first need */
 	uint64_t fed, expanded, spooled, since_look;
-	unsigned member_n;
+	unsigned member_n, name_n;
 	bool is_over;
 	enum mr_status status;
 	struct mr_err why;
@@ -81,6 +81,9 @@ void mr_object_name_reading(struct mr_object *o, struct mr_str name);
 
 /* Counts a member of an archive; false: enough of them. */
 bool mr_object_count_member(struct mr_object *o);
+
+/* Gives up when it is late: for what may take long without bytes. */
+void mr_exam_look_at_clock(struct mr_exam *x);
 
 /* A fault of ours. */
 void mr_exam_fault(struct mr_exam *x, const char *why);

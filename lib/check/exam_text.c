@@ -131,6 +131,7 @@ part(void *ctx, const struct mr_mime_head *head)
 	struct reader *r = ctx;
 	struct said said = { .is_text = true };
 
+	mr_exam_look_at_clock(r->of->x);
 	mr_buf_clear(&r->path);
 	mr_buf_add(&r->path, head->path);
 	mr_buf_clear(&r->name);
@@ -227,6 +228,8 @@ file(void *ctx, enum mr_codec codec, struct mr_str name)
 	struct reader *r = ctx;
 	struct mr_object *parent = r->of;
 
+	if (!mr_object_count_member(parent))
+		return;
 	r->file[codec] = mr_object_new(parent, MR_IN_TEXT, name, name, readings[codec]);
 	if (r->file[codec])
 		mr_object_named(r->file[codec], name);

@@ -405,23 +405,26 @@ take_line(struct mr_mime *m, struct mr_str bytes, struct mr_str line, bool is_wh
 }
 
 /* Length of the line at the start of s with its end, LF or a CR before neither CR nor LF; 0: its end is
- * not there. */
+ * not there.  *lf is where the next LF was found to be; lines that end in CR shall not look for it again. */
 static size_t
-line_len(struct mr_str s)
+line_len(struct mr_str s, const char **lf)
 {
-	const char *lf = memchr(s.p, '\n', s.n);
-	size_t n = lf ? (size_t)(lf - s.p) + 1 : s.n;
-	const char *cr = memchr(s.p, '\r', n);
+	const char *end = s.p + s.n, *cr;
 
-	for (; cr; cr = memchr(cr, '\r', n - (size_t)(cr - s.p))) {
-		while ((size_t)(cr - s.p) < n && *cr == '\r')
+	if (!*lf || *lf < s.p) {
+		*lf = memchr(s.p, '\n', s.n);
+		*lf = *lf ? *lf : end;
+	}
+	cr = memchr(s.p, '\r', (size_t)(*lf - s.p));
+	if (cr) {
+		while (cr < *lf && *cr == '\r')
 			cr++;
-		if ((size_t)(cr - s.p) == n)
+		if (cr == end)
 			return 0; /* what follows decides */
 		if (*cr != '\n')
 			return (size_t)(cr - s.p);
 	}
-	return lf ? n : 0;
+	return *lf < end ? (size_t)(*lf - s.p) + 1 : 0;
 }
 
 static struct mr_str
@@ -445,9 +448,9 @@ take_partial(struct mr_mime *m, bool is_whole)
 
 /* Puts bytes behind what is there of the line; how many it took. */
 static size_t
-fill_partial(struct mr_mime *m, struct mr_str bytes)
+fill_partial(struct mr_mime *m, struct mr_str bytes, const char **lf)
 {
-	size_t n = line_len(bytes);
+	size_t n = line_len(bytes, lf);
 
 	/* A CR at its end was waiting for what comes now. */
 	if (m->partial.n && m->partial.p[m->partial.n - 1] == '\r' && bytes.p[0] != '\n'
@@ -470,14 +473,16 @@ fill_partial(struct mr_mime *m, struct mr_str bytes)
 void
 mr_mime_feed(struct mr_mime *m, struct mr_str bytes)
 {
+	const char *lf = NULL;
+
 	while (bytes.n) {
 		size_t n;
 
-		if (m->partial.n == 0 && (n = line_len(bytes)) && n <= MR_MIME_LINE_MAX)
+		if (m->partial.n == 0 && (n = line_len(bytes, &lf)) && n <= MR_MIME_LINE_MAX)
 			take_line(m, (struct mr_str){ bytes.p, n },
 			    without_end((struct mr_str){ bytes.p, n }), true);
 		else
-			n = fill_partial(m, bytes);
+			n = fill_partial(m, bytes, &lf);
 		bytes = mr_str_from(bytes, n);
 	}
 	flush(m);

@@ -161,6 +161,10 @@ read_param(struct search *s, struct mr_str field, size_t i)
 	}
 	i = skip_cfws(field, i + 1);
 	rest = mr_str_from(field, i);
+	if (rest.n > MR_MIME_PARAM_LONG) {
+		rest.n = MR_MIME_PARAM_LONG;
+		s->is_over |= mr_str_chr(rest, ';') < 0;
+	}
 	s->value(s, rest, is_extended);
 	if (is_section)
 		keep_section(s, at, rest);

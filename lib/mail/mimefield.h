@@ -11,7 +11,8 @@
 #define MR_MIME_PARAM_MAX 200u /* parameters of one field that are looked at */
 #define MR_MIME_PARAM_BYTES \
 	1024u /* of a longer value the last ones count: there the extension is */
-#define MR_MIME_PARAM_SECTIONS 100u /* sections of a value by RFC 2231 section 3 */
+#define MR_MIME_PARAM_LONG     8192u /* ... and a value that is longer than this is too long */
+#define MR_MIME_PARAM_SECTIONS 100u  /* sections of a value by RFC 2231 section 3 */
 
 /* Gets each reading, a view valid during the call; some come more than once. */
 struct mr_mime_taker {
@@ -20,7 +21,7 @@ struct mr_mime_taker {
 };
 
 /* In all of them a folded line is a '\n' in `value`, the blanks behind it included.  False: it has
- * more parameters or sections than are looked at. */
+ * more parameters or sections than are looked at, or a value that is too long. */
 
 /* File names: parameters name and filename, by RFC 2231 and 2047 in every variant, cleaned: cut at
  * NUL, no path, no stream suffix, no marks of direction or of no width, no dots and blanks at the end. */

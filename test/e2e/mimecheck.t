@@ -161,6 +161,24 @@ exits 'a record that cannot be read' 111 sh -c 'mr-mimecheck -E 9 <pdf'
 printf 'sender=a@example.org\nqueue_id=x1\n\n' >record
 like 'a record by -E' "$(mr-mimecheck -E 9 <exe 9<record 2>&1)" 'event=attachment id=x1 action=block'
 
+# What takes time: it ends, and says so if it is too much.
+python3 - <<'EOT'
+def write(name, head, unit, n):
+    open(name, 'wb').write(head + unit * n)
+MP = b'Content-Type: multipart/mixed; ' + b'; '.join(b'boundary=b%d' % i for i in range(190)) + b'\n\n'
+write('slow-cr', b'A: b\n\n', b'a\r', 5000000)
+write('slow-crcr', b'A: b\n\n', b'\r', 10000000)
+write('slow-dashes', MP, b'--a\n', 2000000)
+write('slow-lines', b'A: b\n\n', b'\n', 10000000)
+write('slow-begin', b'A: b\n\n', b'begin 644 a\n#86%A\n', 500000)
+write('slow-names', MP, b'--b1\nContent-Type: x; ' + b'name=' * 180 + b'\n\n', 10000)
+write('slow-zip', b'Content-Type: x/y\n\n\0', b'PK\3\4\x14\0\0\0\x08\0' + b'\0' * 16 + b'\1\0\0\0a\3\0', 300000)
+EOT
+for slow in cr crcr dashes lines begin names zip; do
+	like "slow $slow ends within its time" \
+		"$(timeout 60 mr-mimecheck <slow-$slow 2>&1; echo $?)" '^(0|100|111)$'
+done
+
 # A large message, and a bomb in little memory.
 head -c 60000000 /dev/zero | base64 >zeros
 { printf 'Content-Type: x/y\nContent-Transfer-Encoding: base64\n\n'; cat zeros; } >large

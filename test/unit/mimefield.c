@@ -98,6 +98,14 @@ limits(void)
 		ok(mr_mime_names(mr_buf_str(&field), &taker) == !over, "sections: %u over", over);
 		mr_buf_free(&field);
 	}
+	for (unsigned over = 0; over <= 1; over++) {
+		mr_buf_init(&field, 1 << 16);
+		mr_buf_adds(&field, "name=");
+		for (unsigned i = 0; i < MR_MIME_PARAM_LONG + over; i++)
+			mr_buf_addc(&field, 'a');
+		ok(mr_mime_names(mr_buf_str(&field), &taker) == !over, "a value: %u over", over);
+		mr_buf_free(&field);
+	}
 	mr_buf_init(&field, 1 << 16);
 	mr_buf_adds(&field, "x; name=\"");
 	for (unsigned i = 0; i < 2 * MR_MIME_PARAM_BYTES; i++)
