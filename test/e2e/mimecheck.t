@@ -112,6 +112,31 @@ for x in '' -x; do
 			<corpus/a/eml/$case.eml 2>/dev/null | grep -o REJECT)" REJECT
 	done
 done
+
+# In the server: what the client is told, and that the next message of the session is served.
+mkdir spool
+echo 'example.net 127.0.0.1:2525' >routes
+cat >talk.py <<'EOT'
+import smtplib, sys
+s = smtplib.SMTP('127.0.0.1', int(sys.argv[1]))
+s.ehlo('c.example')
+for name in sys.argv[2:]:
+    try:
+        s.sendmail('a@example.org', ['b@example.net'], open(name, 'rb').read().replace(b'\n', b'\r\n'))
+        print('accepted')
+    except smtplib.SMTPDataError as e:
+        print(e.smtp_code, e.smtp_error.decode())
+s.quit()
+EOT
+port=$(free_port)
+start smtpd.log mr-smtpd -L 127.0.0.1:"$port" -N mx.example -R routes -Q spool spec
+wait_port "$port"
+is 'mr-smtpd refuses and accepts' "$(python3 talk.py "$port" exe pdf exe | sed 's/ (.*//')" \
+	'554 5.7.1 Attachment refused: invoice.pdf.exe
+accepted
+554 5.7.1 Attachment refused: invoice.pdf.exe'
+stop $T_PID
+
 echo 'mail mime - mr-mimecheck' >spec
 like 'only in data' "$(mr-pipe -t spec 2>&1)" 'mr-mimecheck needs the message, which only data has'
 
