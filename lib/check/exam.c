@@ -346,7 +346,8 @@ detect(struct mr_object *o)
 
 	mr_filetype_by_head(mr_buf_str(&o->head), take_word, o);
 	mr_filetype_by_tail((struct mr_str){ o->tail, o->tail_n }, take_word, o);
-	if (o->head.n && o->holds != MR_HOLDS_TEXT && !x->is_over)
+	if (o->head.n && o->holds != MR_HOLDS_TEXT && !mr_filetype_is_told(mr_buf_str(&o->head))
+	    && !x->is_over)
 		ask_magic(o, &x->magic, MR_RULE_CONTENT);
 	if (o->head.n && mr_rules_have(x->conf.rules, MR_RULE_MAGIC) && !x->is_over)
 		ask_magic(o, &x->system_magic, MR_RULE_MAGIC);

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define TEXT_LOOK 4096u /* bytes that decide whether it is text */
+#define TEXT_LOOK 4096u  /* bytes that decide whether it is text */
+#define FAR_MARK  32768u /* the first mark of filetype.magic that is not at the start */
 
 struct taker {
 	void (*take)(void *ctx, const char *word);
@@ -318,6 +319,18 @@ mr_filetype_by_head(struct mr_str head, void (*take)(void *ctx, const char *word
 	if (AT(head, 7, "**ACE**") || (AT(head, 0, "\x60\xea") && le16(head, 2) <= 2600)
 	    || AT(head, 0, "ALZ\1") || AT(head, 0, "EGGA"))
 		take(ctx, "opaque");
+}
+
+bool
+mr_filetype_is_told(struct mr_str head)
+{
+	static const char *const starts[] = { "%PDF-", "\x89PNG\r\n\x1a\n", "\xff\xd8\xff", "GIF8",
+		"PK\3\4", "\x1f\x8b\x08", "\xd0\xcf\x11\xe0", "MZ", "Rar!", "7z\xbc\xaf" };
+
+	for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+		if (mr_str_starts(head, starts[i]))
+			return head.n < FAR_MARK;
+	return false;
 }
 
 void

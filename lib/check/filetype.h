@@ -35,6 +35,10 @@ void mr_filetype_by_head(struct mr_str head, void (*take)(void *ctx, const char 
 /* The same by the last MR_FILETYPE_TAIL_MAX bytes. */
 void mr_filetype_by_tail(struct mr_str tail, void (*take)(void *ctx, const char *word), void *ctx);
 
+/* True if the first bytes are of a kind that our database does not know, and the file is too short for a mark
+ * further in, so that libmagic need not be loaded: most of what is attached to mail. */
+bool mr_filetype_is_told(struct mr_str head);
+
 /* libmagic, with the database that was made of filetype.magic, or, `is_system`, with that of file(1), whose
  * words are MIME types.  MR_TEMP: it cannot be loaded.  *word (MR_FILETYPE_WORD_MAX bytes) is "" for what is not
  * in there. */

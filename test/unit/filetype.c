@@ -97,6 +97,19 @@ containers(void)
 }
 
 static void
+told(void)
+{
+	static char large[40000] = "%PDF-1.4";
+
+	ok(mr_filetype_is_told(MR_STR("%PDF-1.4"))
+	        && !mr_filetype_is_told(MR_STR("\x7f"
+	                                       "ELF")),
+	    "libmagic need not be asked about a PDF");
+	ok(!mr_filetype_is_told((struct mr_str){ large, sizeof large }),
+	    "but about one that is large enough for an ISO image");
+}
+
+static void
 magic(void)
 {
 	static const struct {
@@ -139,6 +152,7 @@ main(void)
 	scripts();
 	programs();
 	containers();
+	told();
 	magic();
 	mr_buf_free(&words);
 	return done_testing();
