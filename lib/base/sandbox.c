@@ -124,7 +124,7 @@ restrict_calls(void)
 }
 
 void
-mr_sandbox_confine(uint64_t memory_max, uint64_t time_s, const struct mr_log *log)
+mr_sandbox_confine(uint64_t memory_max, const struct mr_log *log)
 {
 	static const char *const nothing[] = { NULL };
 
@@ -134,7 +134,6 @@ mr_sandbox_confine(uint64_t memory_max, uint64_t time_s, const struct mr_log *lo
 #else
 	(void)memory_max;
 #endif
-	setrlimit(RLIMIT_CPU, &(struct rlimit){ time_s, time_s });
 	if (restrict_calls() == 0)
 		return;
 	MR_LOG(log, MR_LOG_DEBUG, "sandbox", { "missing", MR_STR("seccomp") },

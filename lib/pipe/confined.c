@@ -8,10 +8,60 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define JOB_MEMORY_MAX (16u << 20) /* what one record and its answer may take in the child */
+#define CHILD_FAILED   1           /* its exit code when it cannot go on */
+
+/* What goes over the socket, both ways: this, and `len` bytes of text. */
+struct frame {
+	uint32_t number; /* to the child: which step; from it: the verdict */
+	uint32_t len;
+};
+
+static enum mr_status
+send_frame(
+    int sock, uint32_t number, const struct mr_buf *text, int64_t deadline_ms, struct mr_err *err)
+{
+	struct frame f = { number, (uint32_t)text->n };
+	struct mr_buf all;
+	enum mr_status st;
+
+	if (text->is_full)
+		return mr_err_set(err, MR_TEMP, "too large");
+	mr_buf_init(&all, sizeof f + text->n);
+	mr_buf_add(&all, (struct mr_str){ (const char *)&f, sizeof f });
+	mr_buf_add(&all, mr_buf_str(text));
+	st = all.is_full ? mr_err_set(err, MR_TEMP, "out of memory")
+	                 : mr_io_write_by(sock, mr_buf_str(&all), deadline_ms, err);
+	mr_buf_free(&all);
+	return st;
+}
+
+/* MR_NOTFOUND: the other side is gone.  *text is a view of the reader's window. */
+static enum mr_status
+receive_frame(struct mr_reader *in, uint32_t *number, struct mr_str *text, int64_t deadline_ms,
+    struct mr_err *err)
+{
+	struct mr_str s = mr_reader_window(in);
+	struct frame f = { 0, 0 };
+	enum mr_status st;
+
+	while (s.n < sizeof f || s.n - sizeof f < f.len) {
+		if ((st = mr_reader_fill(in, deadline_ms, err)))
+			return st;
+		s = mr_reader_window(in);
+		if (s.n >= sizeof f)
+			memcpy(&f, s.p, sizeof f);
+	}
+	*number = f.number;
+	*text = (struct mr_str){ s.p + sizeof f, f.len };
+	return MR_OK;
+}
 
 /* ---- the child ------------------------------------------------------------------------------------ */
 
@@ -42,95 +92,155 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int
-child(struct mr_step *step, int message_fd, int sock, uint64_t time_s, const struct mr_env *env,
-    struct mr_answer *answer)
+static bool
+do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 {
+	struct mr_answer answer;
+	struct mr_arena arena;
+	struct mr_env env;
 	struct mr_buf text;
+	bool is_done = false;
+	size_t used;
+
+	mr_arena_init(&arena, JOB_MEMORY_MAX);
+	mr_env_init(&env, &arena);
+	mr_answer_init(&answer, &arena);
+	mr_buf_init(&text, 2 * MR_ANSWER_MAX);
+	if (number < pl->n && mr_env_parse(&env, record, &used, NULL) == MR_OK
+	    && lseek(0, 0, SEEK_SET) == 0) {
+		mr_filter_ask_message(&pl->step[number].own, 0, &env, &answer);
+		mr_answer_write(&answer, &text);
+		is_done =
+		    send_frame(1, (uint32_t)answer.verdict, &text, MR_NO_DEADLINE, NULL) == MR_OK;
+	}
+	mr_buf_free(&text);
+	mr_arena_free(&arena);
+	return is_done;
+}
+
+static int
+child(struct mr_pipeline *pl, int message_fd, int sock)
+{
+	struct mr_reader in;
+	struct mr_str record;
+	uint32_t number;
+	enum mr_status st;
 
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (!take_descriptors(message_fd, sock))
-		return -1;
-	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, time_s, step->own.conf.log);
-	mr_filter_ask_message(&step->own, 0, env, answer);
-	mr_buf_init(&text, 2 * MR_ANSWER_MAX);
-	mr_answer_write(answer, &text);
-	if (text.is_full || mr_io_write(1, mr_buf_str(&text), NULL))
-		return -1;
-	return (int)answer->verdict;
+	if (!take_descriptors(message_fd, sock)
+	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL))
+		return CHILD_FAILED;
+	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, pl->conf.log);
+	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
+		if (!do_job(pl, number, record))
+			return CHILD_FAILED;
+		mr_reader_take(&in, sizeof(struct frame) + record.n);
+	}
+	return st == MR_NOTFOUND ? 0 : CHILD_FAILED;
 }
 
 /* ---- the parent ----------------------------------------------------------------------------------- */
 
-/* All that the child says until it ends. */
-static enum mr_status
-hear(int sock, struct mr_buf *text, int64_t deadline_ms, struct mr_err *err)
+void
+mr_confined_init(struct mr_confined *c, struct mr_pipeline *pl)
 {
-	struct mr_reader in;
-	struct mr_err end;
-	enum mr_status st = mr_reader_init(&in, sock, MR_ANSWER_MAX, err);
+	*c = (struct mr_confined){ .pl = pl, .sock = -1 };
+}
 
-	if (st)
-		return st;
-	while ((st = mr_reader_fill(&in, deadline_ms, &end)) == MR_OK) {
-		struct mr_str piece = mr_reader_window(&in);
+static int
+reap(struct mr_confined *c)
+{
+	int status = 0;
 
-		mr_buf_add(text, piece);
-		mr_reader_take(&in, piece.n);
-	}
-	mr_reader_free(&in);
-	return st == MR_NOTFOUND ? MR_OK : mr_err_set(err, MR_TEMP, "no answer: %s", end.text);
+	close(c->sock);
+	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	mr_confined_init(c, c->pl);
+	return status;
+}
+
+void
+mr_confined_end(struct mr_confined *c)
+{
+	if (c->pid)
+		reap(c); /* the end of the socket is its end */
 }
 
 static enum mr_status
-take_answer(int status, struct mr_str text, struct mr_answer *answer, struct mr_err *err)
+start(struct mr_confined *c, int message_fd, struct mr_err *err)
 {
-	enum mr_verdict verdict = (enum mr_verdict)WEXITSTATUS(status);
-	enum mr_status st;
-
-	if (WIFSIGNALED(status))
-		return mr_err_set(err, MR_TEMP, "ended by signal %d", WTERMSIG(status));
-	if (verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
-	    && verdict != MR_DEFER)
-		return mr_err_set(err, MR_TEMP, "the child could not begin or answer");
-	/* An answer of wrong form is a fault of ours. */
-	st = mr_answer_parse(answer, verdict, text, err);
-	return st ? MR_TEMP : MR_OK;
-}
-
-enum mr_status
-mr_confined_ask(struct mr_step *step, int message_fd, uint64_t time_s, const struct mr_env *env,
-    struct mr_answer *answer, struct mr_err *err)
-{
-	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
-	int sock[2], status = 0;
-	struct mr_buf text;
-	enum mr_status st;
+	int sock[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return mr_err_sys(err, MR_TEMP, "socket pair");
 	pid = fork();
 	if (pid == 0)
-		_exit(child(step, message_fd, sock[1], time_s, env, answer));
-	close(sock[1]);
-	mr_buf_init(&text, 2 * MR_ANSWER_MAX);
+		_exit(child(c->pl, message_fd, sock[1]));
 	if (pid < 0)
-		st = mr_err_sys(err, MR_TEMP, "fork");
-	else {
-		st = hear(sock[0], &text, deadline_ms, err);
-		if (st)
-			kill(pid, SIGKILL);
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-		if (st == MR_OK)
-			st = take_answer(status, mr_buf_str(&text), answer, err);
-		else
-			mr_err_set(
-			    err, MR_TEMP, "no answer within %llu s", (unsigned long long)time_s);
+		mr_err_sys(err, MR_TEMP, "fork");
+	close(sock[1]);
+	if (pid < 0) {
+		close(sock[0]);
+		return MR_TEMP;
 	}
-	close(sock[0]);
-	mr_buf_free(&text);
+	c->pid = pid;
+	c->sock = sock[0];
+	c->message_fd = message_fd;
+	return MR_OK;
+}
+
+static enum mr_status
+talk(struct mr_confined *c, uint32_t step, const struct mr_env *env, int64_t deadline_ms,
+    struct mr_answer *answer, struct mr_err *err)
+{
+	struct mr_buf record;
+	struct mr_reader in;
+	struct mr_str text;
+	uint32_t verdict;
+	enum mr_status st;
+
+	if ((st = mr_reader_init(&in, c->sock, sizeof(struct frame) + 2 * MR_ANSWER_MAX, err)))
+		return st;
+	mr_buf_init(&record, MR_ENV_MAX);
+	mr_env_write(env, &record);
+	st = send_frame(c->sock, step, &record, deadline_ms, err);
+	mr_buf_free(&record);
+	if (st == MR_OK)
+		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
+	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
+	    && verdict != MR_DEFER)
+		st = mr_err_set(err, MR_TEMP, "no verdict");
+	/* An answer of wrong form is a fault of ours. */
+	if (st == MR_OK)
+		st = mr_answer_parse(answer, (enum mr_verdict)verdict, text, err);
+	mr_reader_free(&in);
 	return st;
+}
+
+enum mr_status
+mr_confined_ask(struct mr_confined *c, const struct mr_step *step, int message_fd, uint64_t time_s,
+    const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
+{
+	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
+	struct mr_err why;
+	enum mr_status st;
+	int status;
+
+	if (c->pid && c->message_fd != message_fd)
+		mr_confined_end(c);
+	if (!c->pid && (st = start(c, message_fd, err)))
+		return st;
+	st = talk(c, (uint32_t)(step - c->pl->step), env, deadline_ms, answer, &why);
+	if (st == MR_OK)
+		return MR_OK;
+	if (st != MR_NOTFOUND)
+		kill(c->pid, SIGKILL);
+	status = reap(c);
+	if (st == MR_NOTFOUND && WIFSIGNALED(status))
+		return mr_err_set(err, MR_TEMP, "ended by signal %d", WTERMSIG(status));
+	if (st == MR_NOTFOUND)
+		return mr_err_set(err, MR_TEMP, "ended with code %d", WEXITSTATUS(status));
+	return mr_err_set(err, MR_TEMP, "no answer: %s", why.text);
 }

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "mail/addr.h"
-#include "pipe/confined.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -201,6 +200,8 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 	struct mr_arena *arena = answer->arena;
 
 	*end = (struct mr_stage_end){ .code = -1 };
+	if (io->confined && (step->argv || !step->filter || !step->filter->message))
+		mr_confined_end(io->confined);
 	if (stage->codes == MR_CODES_POLICY)
 		end->is_broken =
 		    mr_policy_ask(stage->argv[0], io->env,
@@ -208,11 +209,11 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 		    != MR_OK;
 	else if (step->argv)
 		run_program(step, io, answer, end);
-	else if (step->filter->message)
-		end->is_broken =
-		    mr_confined_ask(step, io->message_fd, stage->time_s, io->env, answer, &end->why)
-		    != MR_OK;
-	else
+	else if (step->filter->message) {
+		if (mr_confined_ask(io->confined, step, io->message_fd, stage->time_s, io->env,
+		        answer, &end->why))
+			end->is_broken = true;
+	} else
 		mr_filter_ask(&step->own, io->env, answer);
 	if (end->is_broken)
 		mr_answer_init(answer, arena);

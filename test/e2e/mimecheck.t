@@ -112,6 +112,14 @@ for x in '' -x; do
 			<corpus/a/eml/$case.eml 2>/dev/null | grep -o REJECT)" REJECT
 	done
 done
+printf '%s\n' 'data one - mr-mimecheck table' 'data two warn mr-mimecheck' 'data three - cat' \
+	'data four - mr-mimecheck' >several
+is 'several stages, one after the other' \
+	"$(mr-pipe -v -f a@example.org -r b@example.net several <exe 2>/dev/null | awk '$1 == "data" { print $2, $3 }')" \
+	'one 0
+two 100
+three 0
+four 100'
 
 # In the server: what the client is told, and that the next message of the session is served.
 mkdir spool
