@@ -16,6 +16,7 @@ static const struct mr_consumer *const consumers[] = { &mr_consume_zip, &mr_cons
 	&mr_consume_archive, &mr_consume_tnef, &mr_consume_cms, &mr_consume_ole, &mr_consume_pdf,
 	&mr_consume_html, &mr_consume_utf16, &mr_consume_text };
 #define CONSUMERS (sizeof consumers / sizeof *consumers)
+_Static_assert(CONSUMERS == MR_CONSUMER_N, "an object has a state for each");
 
 void
 mr_exam_fault(struct mr_exam *x, const char *why)

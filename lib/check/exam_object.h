@@ -22,7 +22,7 @@ struct mr_exam {
 	struct mr_object *root;
 };
 
-#define MR_CONSUMER_N 12
+#define MR_CONSUMER_N 10
 
 struct mr_object {
 	struct mr_exam *x;

@@ -216,6 +216,9 @@ done
 head -c 60000000 /dev/zero | base64 >zeros
 { printf 'Content-Type: x/y\nContent-Transfer-Encoding: base64\n\n'; cat zeros; } >large
 is 'a large message passes' "$(mr-mimecheck <large)" pass
-(ulimit -v 60000; mr-mimecheck <corpus/a/eml/lim-zipbomb.eml >/dev/null 2>&1; echo $?) >code
-like 'memory is bounded: a bomb is blocked in 60 MB of address space' "$(cat code)" '^100$'
+# Sanitizers need more for themselves.
+if (ulimit -v 60000; mr-mimecheck <pdf) >/dev/null 2>&1; then
+	(ulimit -v 60000; mr-mimecheck <corpus/a/eml/lim-zipbomb.eml >/dev/null 2>&1; echo $?) >code
+	is 'a bomb is blocked in 60 MB of address space' "$(cat code)" 100
+fi
 done_testing
