@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define VALUE_MAX (2 * MR_MIME_PARAM_BYTES) /* room for a value and for what it becomes */
+#define UNFOLD_MAX \
+	4096u /* bytes of a field that is read without its folds and encoded words, too */
 
 struct section {
 	unsigned at; /* its number */
@@ -211,31 +213,44 @@ search(struct search *s, struct mr_str field)
 	return !s->is_over;
 }
 
-/* The field once with blanks, once with nothing where a line was folded. */
+/* The field without what folding put into it. */
+static struct mr_str
+unfold(char *out, struct mr_str field)
+{
+	size_t n = 0;
+
+	while (field.n) {
+		if (field.p[0] == '\n' || field.p[0] == '\r') {
+			while (field.n && is_blank(field.p[0]))
+				field = mr_str_from(field, 1);
+			continue;
+		}
+		out[n++] = field.p[0];
+		field = mr_str_from(field, 1);
+	}
+	return (struct mr_str){ out, n };
+}
+
+/* The field as it is, with nothing where a line was folded, and with its encoded words undone. */
 static bool
-search_unfolded(const char *key,
+search_all(const char *key,
     void (*value)(const struct search *s, struct mr_str rest, bool is_extended),
     struct mr_str field, const struct mr_mime_taker *taker)
 {
-	struct search s = { .key = key, .value = value, .taker = taker };
-	struct mr_str rest = field;
-	char room[VALUE_MAX * 2];
-	size_t n = 0;
+	const struct search fresh = { .key = key, .value = value, .taker = taker };
+	struct search s = fresh;
+	char room[UNFOLD_MAX];
 	bool is_whole = search(&s, field);
 
-	if (field.n > sizeof room || !memchr(field.p, '\n', field.n))
-		return is_whole;
-	while (rest.n) {
-		if (rest.p[0] == '\n' || rest.p[0] == '\r') {
-			while (rest.n && is_blank(rest.p[0]))
-				rest = mr_str_from(rest, 1);
-			continue;
-		}
-		room[n++] = rest.p[0];
-		rest = mr_str_from(rest, 1);
+	if (field.n <= sizeof room && memchr(field.p, '\n', field.n)) {
+		s = fresh;
+		is_whole &= search(&s, unfold(room, field));
 	}
-	s = (struct search){ .key = key, .value = value, .taker = taker };
-	return search(&s, (struct mr_str){ room, n }) && is_whole;
+	if (field.n > 4 && field.n <= UNFOLD_MAX && memmem(field.p, field.n, "=?", 2)) {
+		s = fresh;
+		is_whole &= search(&s, mr_mime_unword(room, field));
+	}
+	return is_whole;
 }
 
 static void
@@ -256,7 +271,7 @@ name_value(const struct search *s, struct mr_str rest, bool is_extended)
 bool
 mr_mime_names(struct mr_str value, const struct mr_mime_taker *taker)
 {
-	return search_unfolded("name", name_value, value, taker);
+	return search_all("name", name_value, value, taker);
 }
 
 static void
@@ -286,7 +301,7 @@ boundary_value(const struct search *s, struct mr_str rest, bool is_extended)
 bool
 mr_mime_boundaries(struct mr_str value, const struct mr_mime_taker *taker)
 {
-	return search_unfolded("boundary", boundary_value, value, taker);
+	return search_all("boundary", boundary_value, value, taker);
 }
 
 /* ---- types and encodings --------------------------------------------------------------------------- */

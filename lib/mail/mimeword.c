@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define WORD_MAX 2048u /* bytes of a value that are decoded; values are no longer */
+#define WORD_MAX MR_MIME_WORDS_MAX /* bytes of a value that are decoded; values are no longer */
 
 struct text {
 	char p[WORD_MAX];
@@ -222,6 +222,16 @@ decode_words(struct text *out, struct mr_str in)
 	}
 }
 
+struct mr_str
+mr_mime_unword(char *out, struct mr_str value)
+{
+	struct text t = { .n = 0 };
+
+	decode_words(&t, value);
+	memcpy(out, t.p, t.n);
+	return (struct mr_str){ out, t.n };
+}
+
 /* ---- clean-up ------------------------------------------------------------------------------------ */
 
 /* Bytes of a mark that shows nothing at the start of s: directions, zero width, soft hyphen, byte order
@@ -254,6 +264,8 @@ end_len(struct mr_str s)
 		return 1;
 	if (s.n >= 2 && end[-2] == 0xc2 && end[-1] == 0xa0) /* no-break space */
 		return 2;
+	if (s.n >= 3 && end[-3] == 0xe2 && end[-2] == 0x80 && end[-1] >= 0x98 && end[-1] <= 0x9f)
+		return 3; /* quotation marks of word processors */
 	return s.n >= 3 && end[-3] == 0xe3 && end[-2] == 0x80 && end[-1] == 0x80 ? 3 : 0;
 }
 

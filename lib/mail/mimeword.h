@@ -12,4 +12,9 @@ void mr_mime_word_readings(struct mr_str value, const struct mr_mime_taker *take
  * value.n bytes. */
 struct mr_str mr_mime_unpercent(char *out, struct mr_str value);
 
+/* Undoes the encoded words in `value`, wherever they stand, into `out` of MR_MIME_WORDS_MAX bytes; what does
+ * not fit is cut. */
+#define MR_MIME_WORDS_MAX 2048u
+struct mr_str mr_mime_unword(char *out, struct mr_str value);
+
 #endif

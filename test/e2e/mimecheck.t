@@ -77,6 +77,12 @@ is "what file(1) says" "$(mr-mimecheck pdf-table <corpus/a/eml/ok-pdf.eml | head
 	'block: magic application/pdf, Invoice 4711.pdf, by pdf-table:1 (part in 2, read as base64)
 pass'
 
+sed -n '/^pass   name/,/^use programs/p' "$T_ROOT/man/mr-mimecheck.1" >page-table
+mail page report.exe text
+is 'the table of the page' "$(wc -l <page-table; mr-mimecheck page-table <page; mr-mimecheck page-table <exe)" '5
+pass
+pass'
+
 # refuses TEXT REASON: a table that is wrong
 refuses() {
 	printf '%b' "$1" >wrong

@@ -33,8 +33,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	mr_mime_names(s, &names);
 	mr_mime_boundaries(s, &boundaries);
-	must(n <= 2 * 70 * (MR_MIME_PARAM_MAX + 2)
-	    && boundary_n <= 2 * 12 * (MR_MIME_PARAM_MAX + 2));
+	must(n <= 3 * 70 * (MR_MIME_PARAM_MAX + 2)
+	    && boundary_n <= 3 * 12 * (MR_MIME_PARAM_MAX + 2));
 	mr_mime_types(s, &types);
 	must(type_n <= size + 1);
 	mr_mime_clean_name(s, &names);

@@ -54,6 +54,8 @@ def cases():
                             'attachment (filename=r.exe)', 'attachment; filename*=r.exe', "attachment; filename*='r.exe", "attachment; filename*=utf-8'en'r%2Eexe%20%20", 'attachment; filename="r.lnk:x"', 'attachment; filename="=?utf-8?Q?r=2E?=exe"',
                             'attachment; filename="a.{00021401-0000-0000-C000-000000000046}"', 'attachment; filename="r.scr."', 'attachment; filename="r.JsE"']):
         blk('c-name-%d' % i, 'name-decoding', 'name by ' + ascii(cd), named('cn%d' % i, 'Content-Disposition: ' + cd))
+    blk('c-name-word-field', 'name-decoding', 'the whole field is an encoded word', named('cnw', 'Content-Disposition: =?utf-8?Q?attachment;_filename=3D=22r.exe=22?='))
+    blk('c-name-quotes', 'name-decoding', 'quotation marks of a word processor', named('cnq', 'Content-Disposition: attachment; filename=\u201cr.exe\u201d'))
     blk('c-name-desc-ct', 'name-decoding', 'the name in Content-Type of a text part', m('cnd', part(['Content-Type: text/plain; charset=utf-8;\n\tname="r.vbs"'], D)))
     # containers
     blk('c-eml-b64', 'nesting', '.eml in base64 as octet-stream', m('ceb', att('mail.eml', m('cei', E), OCT)))

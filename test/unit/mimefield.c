@@ -56,6 +56,11 @@ names(void)
 		{ "x; filename=\"=?utf-16le?B?YQAuAGUAeABlAA==?=\"", "a.exe" },
 		{ "x; filename*=utf-7''a+AC4-exe", "a.exe" },
 		{ "x; filename=\"=?iso-2022-jp?B?GyRCQEEbKEIuZXhl?=\"", "??.exe" },
+		{ "=?utf-8?Q?x;_filename=3D=22a.exe=22?=", "a.exe" },
+		{ "x; filename=\xe2\x80\x9c"
+		  "a.exe\xe2\x80\x9d",
+		    "\xe2\x80\x9c"
+		    "a.exe" },
 		{ "x; filename=\"a.exe. .\"", "a.exe" },
 		{ "x; filename=\"a.exe::$DATA\"", "a.exe" },
 		{ "x; filename=\"..\\\\b/a.exe\"", "a.exe" },
