@@ -2,7 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -67,5 +71,71 @@ mr_sandbox_enter(const char *const *writable, const struct mr_log *log)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && restrict_changes(writable) == 0)
 		return;
 	MR_LOG(log, MR_LOG_DEBUG, "sandbox", { "missing", MR_STR("landlock") },
+	    { "why", mr_str(strerror(errno)) });
+}
+
+/* ---- system calls ---------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCH AUDIT_ARCH_AARCH64
+#else
+#define ARCH 0
+#endif
+
+/* What reading, computing, memory and loading a library need.  Anything else fails with EPERM. */
+static const unsigned allowed[] = {
+#ifdef __x86_64__
+	SYS_open, SYS_stat, SYS_access, SYS_readlink, SYS_poll, SYS_time,
+#endif
+	SYS_read, SYS_pread64, SYS_readv, SYS_write, SYS_writev, SYS_close, SYS_fstat,
+	SYS_newfstatat, SYS_statx, SYS_lseek, SYS_openat, SYS_faccessat, SYS_readlinkat, SYS_mmap,
+	SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_memfd_create, SYS_fcntl,
+	SYS_ppoll, SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_gettimeofday, SYS_rt_sigreturn,
+	SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_sigaltstack, SYS_exit, SYS_exit_group, SYS_getpid,
+	SYS_gettid, SYS_sched_yield, SYS_uname, SYS_sysinfo, SYS_getrlimit
+};
+#define ALLOWED (sizeof allowed / sizeof *allowed)
+
+static int
+restrict_calls(void)
+{
+	struct sock_filter code[ALLOWED + 6];
+	struct sock_fprog prog = { .len = sizeof code / sizeof *code, .filter = code };
+	size_t n = 0;
+
+	if (ARCH == 0) {
+		errno = ENOSYS;
+		return -1;
+	}
+	code[n++] = (struct sock_filter)BPF_STMT(
+	    BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	code[n++] = (struct sock_filter)BPF_STMT(
+	    BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < ALLOWED; i++) /* to the last instruction */
+		code[n++] = (struct sock_filter)BPF_JUMP(
+		    BPF_JMP | BPF_JEQ | BPF_K, allowed[i], (unsigned char)(ALLOWED - i), 0);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
+}
+
+void
+mr_sandbox_confine(uint64_t memory_max, const struct mr_log *log)
+{
+	static const char *const nothing[] = { NULL };
+
+	mr_sandbox_enter(nothing, log);
+#ifndef __SANITIZE_ADDRESS__ /* its shadow memory is larger than any limit */
+	setrlimit(RLIMIT_DATA, &(struct rlimit){ memory_max, memory_max });
+#else
+	(void)memory_max;
+#endif
+	if (restrict_calls() == 0)
+		return;
+	MR_LOG(log, MR_LOG_DEBUG, "sandbox", { "missing", MR_STR("seccomp") },
 	    { "why", mr_str(strerror(errno)) });
 }

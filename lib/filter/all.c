@@ -10,6 +10,7 @@ const struct mr_filter *const mr_filters[] = {
 	&mr_filter_greylist,
 	&mr_filter_helo,
 	&mr_filter_limit,
+	&mr_filter_mimecheck,
 	&mr_filter_spf,
 	NULL,
 };

@@ -57,6 +57,11 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 		return MR_OK;
 	case 'T':
 		return mr_opt_num(letter, arg, 1, 3600, &conf->time_s, err);
+	case 'H':
+		run->is_answer = true;
+		return MR_OK;
+	case 'E':
+		return mr_opt_num(letter, arg, 3, 1023, &run->record_fd, err);
 	case 'D':
 		run->has_resolver = true;
 		return mr_dns_conf_parse(&run->resolver, arg, err);
@@ -76,11 +81,13 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 static enum mr_status
 read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_err *err)
 {
-	struct mr_str shared = mr_arena_fmt(&run->arena, MR_FILTER_LETTERS "%s%s",
-	    run->filter->ask ? MR_FILTER_DNS_LETTERS : "",
-	    run->filter->uses_store ? MR_FILTER_STORE_LETTERS : "");
+	const struct mr_filter *f = run->filter;
+	struct mr_str shared = mr_arena_fmt(&run->arena, "%s%s%s%s%s", MR_FILTER_LETTERS,
+	    f->message ? MR_FILTER_MESSAGE_LETTERS : MR_FILTER_ENVELOPE_LETTERS,
+	    f->message || f->edits ? "" : MR_FILTER_LOOP_LETTERS,
+	    f->ask ? MR_FILTER_DNS_LETTERS : "", f->uses_store ? MR_FILTER_STORE_LETTERS : "");
 	struct mr_str letters =
-	    mr_arena_fmt(&run->arena, "%s%s", shared.p ? shared.p : "", run->filter->letters);
+	    mr_arena_fmt(&run->arena, "%s%s", shared.p ? shared.p : "", f->letters);
 	struct mr_filter_opt *own = mr_arena_alloc(&run->arena, OPTS_MAX * sizeof *own);
 	struct mr_opt o = { .argc = argc, .argv = argv, .letters = letters.p };
 	enum mr_status st = MR_OK;
@@ -180,6 +187,20 @@ mr_filter_forget(struct mr_filter_run *run)
 		mr_dns_forget(run->dns);
 }
 
+/* What `run` is to say instead of what it could not find out. */
+static void
+own_fault(struct mr_filter_run *run, const struct mr_env *env, const struct mr_err *why,
+    struct mr_answer *answer)
+{
+	struct mr_arena *arena = answer->arena;
+
+	MR_LOG(run->conf.log, MR_LOG_FAULT, "filter", { "filter", mr_str(run->filter->name) },
+	    { "id", mr_env_get(env, "instance") }, { "why", mr_str(why->text) });
+	mr_answer_init(answer, arena);
+	if (!run->conf.outage_is_open)
+		mr_answer_say(answer, MR_DEFER, "4.3.0 Temporary problem of this host");
+}
+
 /* All that the filter needs of the DNS, by its deadline; what is not there then is a time-out. */
 static enum mr_status
 look_up(struct mr_filter_run *run, const struct mr_env *env, struct mr_err *err)
@@ -201,22 +222,28 @@ look_up(struct mr_filter_run *run, const struct mr_env *env, struct mr_err *err)
 void
 mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer)
 {
-	const struct mr_filter *f = run->filter;
-	struct mr_arena *arena = answer->arena;
 	struct mr_err why;
 	enum mr_status st = begin(run, &why);
 
 	if (st == MR_OK)
 		st = look_up(run, env, &why);
 	if (st == MR_OK)
-		st = f->envelope(run->state, env, answer, &why);
+		st = run->filter->envelope(run->state, env, answer, &why);
+	if (st)
+		own_fault(run, env, &why, answer);
+}
+
+void
+mr_filter_ask_message(
+    struct mr_filter_run *run, int fd, const struct mr_env *env, struct mr_answer *answer)
+{
+	struct mr_err why;
+	enum mr_status st = begin(run, &why);
+
 	if (st == MR_OK)
-		return;
-	MR_LOG(run->conf.log, MR_LOG_FAULT, "filter", { "filter", mr_str(f->name) },
-	    { "id", mr_env_get(env, "instance") }, { "why", mr_str(why.text) });
-	mr_answer_init(answer, arena);
-	if (!run->conf.outage_is_open)
-		mr_answer_say(answer, MR_DEFER, "4.3.0 Temporary problem of this host");
+		st = run->filter->message(run->state, fd, env, answer, &why);
+	if (st)
+		own_fault(run, env, &why, answer);
 }
 
 /* ---- the program -------------------------------------------------------------------------------- */
@@ -229,11 +256,17 @@ usage(const struct mr_filter *f, const char *why)
 	struct mr_buf b;
 
 	mr_buf_init(&b, MR_LOG_LINE_MAX);
-	mr_buf_addf(&b,
-	    "%s: %s\n%s - %s\nusage: %s [-%snv] [-e open|defer] [-T seconds] %s%s%s < record\n"
-	    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s%s%s\n",
-	    f->name, why, f->name, f->purpose, f->name, f->edits ? "" : "l", dns, store,
-	    f->synopsis, f->name, dns, store, f->synopsis);
+	mr_buf_addf(&b, "%s: %s\n%s - %s\n", f->name, why, f->name, f->purpose);
+	if (f->message)
+		mr_buf_addf(&b,
+		    "usage: %s [-Hnv] [-e open|defer] [-T seconds] [-E fd] %s%s%s < message\n",
+		    f->name, dns, store, f->synopsis);
+	else
+		mr_buf_addf(&b,
+		    "usage: %s [-%snv] [-e open|defer] [-T seconds] %s%s%s < record\n"
+		    "       %s -i ip [-h helo] [-f sender] [-r recipient] %s%s%s\n",
+		    f->name, f->edits ? "" : "l", dns, store, f->synopsis, f->name, dns, store,
+		    f->synopsis);
 	mr_io_write(2, mr_buf_str(&b), NULL);
 	mr_buf_free(&b);
 }
@@ -263,15 +296,39 @@ write_for_people(const struct mr_answer *a, struct mr_buf *out)
 	mr_buf_adds(out, "\n");
 }
 
-/* Asks about one record and writes the answer in the form that the options want.  `is_again`: it is
- * of the same message as the one before. */
+/* Writes the answer in the form that the options want. */
+static enum mr_status
+write_answer(
+    struct mr_filter_run *run, const struct mr_answer *answer, int *code, struct mr_err *err)
+{
+	bool is_for_people = run->filter->message ? !run->is_answer : run->is_by_hand;
+	struct mr_buf out;
+	enum mr_status st;
+
+	*code = run->is_report ? 0 : (int)answer->verdict;
+	mr_buf_init(&out, 2 * MR_ENV_MAX + answer->report.n);
+	if (answer->edited && !is_for_people)
+		mr_env_write(answer->edited, &out);
+	else if (run->is_loop) {
+		mr_buf_adds(&out, "action=");
+		mr_answer_to_policy(answer, &out);
+		mr_buf_adds(&out, "\n\n");
+	} else if (is_for_people)
+		write_for_people(answer, &out);
+	else
+		mr_answer_write(answer, &out);
+	st = out.is_full ? mr_err_set(err, MR_TEMP, "answer too large")
+	                 : mr_io_write(1, mr_buf_str(&out), err);
+	mr_buf_free(&out);
+	return st;
+}
+
+/* Asks about one record.  `is_again`: it is of the same message as the one before. */
 static enum mr_status
 answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, int *code,
     struct mr_err *err)
 {
 	struct mr_answer answer;
-	struct mr_buf out;
-	enum mr_status st;
 
 	mr_answer_init(&answer, env->arena);
 	if (!is_again)
@@ -279,21 +336,28 @@ answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, i
 	mr_filter_ask(run, env, &answer);
 	if (is_again) /* Postfix would put them in front once more */
 		answer.headers = (struct mr_str){ NULL, 0 };
-	*code = run->is_report ? 0 : (int)answer.verdict;
-	mr_buf_init(&out, 2 * MR_ENV_MAX);
-	if (answer.edited && !run->is_by_hand)
-		mr_env_write(answer.edited, &out);
-	else if (run->is_loop) {
-		mr_buf_adds(&out, "action=");
-		mr_answer_to_policy(&answer, &out);
-		mr_buf_adds(&out, "\n\n");
-	} else if (run->is_by_hand)
-		write_for_people(&answer, &out);
-	else
-		mr_answer_write(&answer, &out);
-	st = out.is_full ? mr_err_set(err, MR_TEMP, "answer too large")
-	                 : mr_io_write(1, mr_buf_str(&out), err);
-	mr_buf_free(&out);
+	return write_answer(run, &answer, code, err);
+}
+
+/* The message on descriptor 0, with the record that -E may give. */
+static enum mr_status
+answer_message(struct mr_filter_run *run, int *code, struct mr_err *err)
+{
+	struct mr_arena arena;
+	struct mr_answer answer;
+	struct mr_env env;
+	enum mr_status st = MR_OK;
+
+	mr_arena_init(&arena, RECORD_MEMORY_MAX);
+	mr_env_init(&env, &arena);
+	mr_answer_init(&answer, &arena);
+	if (run->record_fd)
+		st = mr_env_read_fd(&env, (int)run->record_fd, err);
+	if (st == MR_OK) {
+		mr_filter_ask_message(run, 0, &env, &answer);
+		st = write_answer(run, &answer, code, err);
+	}
+	mr_arena_free(&arena);
 	return st;
 }
 
@@ -385,17 +449,14 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 		return MR_DEFER;
 	signal(SIGCHLD, SIG_DFL); /* the store's check waits for its child */
 	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &stores, &err);
-	if (st == MR_OK && filter->edits && run.is_loop) {
-		mr_filter_close(&run);
-		st = mr_err_set(&err, MR_USAGE, "-l: a policy server cannot edit");
-	}
 	if (st == MR_USAGE)
 		usage(filter, err.text);
 	if (st == MR_OK) {
 		log.is_verbose = run.conf.is_verbose;
 		give_up_rights(&run, &log);
 		if ((st = read_host(&run, &err)) == MR_OK)
-			st = run.is_by_hand && !run.is_loop
+			st = filter->message ? answer_message(&run, &code, &err)
+			    : run.is_by_hand && !run.is_loop
 			    ? answer_one(&run, &run.by_hand, false, &code, &err)
 			    : answer_stdin(&run, &code, &err);
 		mr_filter_close(&run);

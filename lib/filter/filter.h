@@ -8,12 +8,15 @@
 #include "mail/answer.h"
 #include "store/store.h"
 
-/* Letters that mean the same in every filter; a filter never declares them, nor -E -H, which are
- * kept for the filters that will need them (DESIGN.md section 2).  Those behind are for filters that
- * ask the DNS, or use the store. */
-#define MR_FILTER_LETTERS       "lne:T:vi:h:f:r:"
-#define MR_FILTER_DNS_LETTERS   "D:N:"
-#define MR_FILTER_STORE_LETTERS "S:"
+/* Letters that mean the same in every filter; a filter never declares them (DESIGN.md section 2).  Those
+ * behind the first are for filters of the envelope, for those whose answer a policy server can give, for
+ * filters of the message, for those that ask the DNS, and for those that use the store. */
+#define MR_FILTER_LETTERS          "ne:T:v"
+#define MR_FILTER_ENVELOPE_LETTERS "i:h:f:r:"
+#define MR_FILTER_LOOP_LETTERS     "l"
+#define MR_FILTER_MESSAGE_LETTERS  "HE:"
+#define MR_FILTER_DNS_LETTERS      "D:N:"
+#define MR_FILTER_STORE_LETTERS    "S:"
 
 struct mr_filter_opt {
 	char letter;
@@ -70,6 +73,10 @@ struct mr_filter {
 	enum mr_status (*envelope)(
 	    void *state, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err);
 
+	/* One message in, from descriptor `fd` at its start, with what is known of it; else as `envelope`. */
+	enum mr_status (*message)(void *state, int fd, const struct mr_env *env,
+	    struct mr_answer *answer, struct mr_err *err);
+
 	void (*close)(void *state);
 };
 
@@ -80,6 +87,7 @@ extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
 extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
+extern const struct mr_filter mr_filter_mimecheck;
 extern const struct mr_filter mr_filter_spf;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
@@ -99,6 +107,8 @@ struct mr_filter_run {
 	struct mr_dns *dns; /* our own, if nobody gave us one */
 	struct mr_stores *stores;
 	bool is_loop, is_report; /* -l, -n */
+	bool is_answer;          /* -H: the answer in its text form */
+	uint64_t record_fd;      /* -E, or 0 */
 	bool is_by_hand;         /* -i, -h, -f or -r was given: ... */
 	struct mr_env by_hand;   /* ... as this record */
 };
@@ -124,6 +134,10 @@ void mr_filter_forget(struct mr_filter_run *run);
 /* Asks it: always gives an answer; a fault of ours is logged and becomes MR_DEFER 4.3.0, or MR_DUNNO
  * with -e open. */
 void mr_filter_ask(struct mr_filter_run *run, const struct mr_env *env, struct mr_answer *answer);
+
+/* The same for a filter of the message, which is at the start of descriptor `fd`. */
+void mr_filter_ask_message(
+    struct mr_filter_run *run, int fd, const struct mr_env *env, struct mr_answer *answer);
 
 /* One of the options that give a case by hand: -i -h -f -r, as client_address, helo_name, sender,
  * recipient.  MR_USAGE with a reason. */

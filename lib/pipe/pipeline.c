@@ -6,14 +6,18 @@
 #include <limits.h>
 #include <string.h>
 
+#define MESSAGE_WORDS 3
+
 /* An executed command: argv with the path found instead of its first word. */
 static void
 find_program(struct mr_pipeline *pl, struct mr_step *step)
 {
 	const struct mr_stage *st = step->stage;
 	struct mr_arena *arena = &pl->spec.arena;
+	static const char *const message_words[MESSAGE_WORDS] = { "-H", "-E", "3" };
 	char path[PATH_MAX];
 	struct mr_str copy;
+	size_t words = 0;
 
 	if (mr_child_find(path, sizeof path, st->argv[0], step->filter ? pl->conf.bin_dir : NULL,
 	        pl->conf.path)) {
@@ -22,12 +26,18 @@ find_program(struct mr_pipeline *pl, struct mr_step *step)
 		return;
 	}
 	copy = mr_arena_dup(arena, mr_str(path));
-	step->argv = mr_arena_alloc(arena, ((size_t)st->argc + 1) * sizeof *step->argv);
+	step->argv =
+	    mr_arena_alloc(arena, ((size_t)st->argc + 1 + MESSAGE_WORDS) * sizeof *step->argv);
 	if (!copy.p || !step->argv) {
 		pl->spec.is_out_of_memory = true;
 		return;
 	}
-	memcpy(step->argv, st->argv, ((size_t)st->argc + 1) * sizeof *step->argv);
+	/* Own filters of the message are told that it is not for people, and where the record is. */
+	if (step->filter && step->filter->message) {
+		words = MESSAGE_WORDS;
+		memcpy(step->argv + 1, message_words, sizeof message_words);
+	}
+	memcpy(step->argv + 1 + words, st->argv + 1, (size_t)st->argc * sizeof *step->argv);
 	memcpy(&step->argv[0], &copy.p, sizeof copy.p);
 }
 
@@ -45,6 +55,10 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 		return;
 	}
 	step->filter = filter;
+	if (filter->message && st->phase != MR_DATA)
+		mr_spec_complain(spec, st->line, false,
+		    "stage '%s': %s needs the message, which only data has", st->name,
+		    filter->name);
 	if (step->own.conf.time_s == 0)
 		step->own.conf.time_s = st->time_s;
 	if (!step->own.conf.our_name.p)

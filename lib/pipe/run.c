@@ -558,15 +558,17 @@ replace_message(
 }
 
 static void
-run_data_step(struct mr_run *run, struct mr_step *step, struct mr_spool_msg *msg,
-    struct mr_spool *spool, struct mr_result *r)
+run_data_step(struct mr_run *run, struct mr_step *step, struct mr_confined *confined,
+    struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *r)
 {
 	struct mr_spool_msg edited = { .fd = -1 };
 	struct mr_arena arena;
 	struct mr_env env;
-	struct mr_stage_io io = {
-		.env = &env, .message_fd = msg->fd, .spool = spool, .edited_msg = &edited
-	};
+	struct mr_stage_io io = { .env = &env,
+		.message_fd = msg->fd,
+		.confined = confined,
+		.spool = spool,
+		.edited_msg = &edited };
 	struct mr_err err;
 	enum mr_status st;
 
@@ -584,11 +586,15 @@ void
 mr_run_data(
     struct mr_run *run, struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *r)
 {
+	struct mr_confined confined;
+
 	*r = no_objection;
+	mr_confined_init(&confined, run->pl);
 	for (size_t i = 0; i < run->pl->n && r->verdict == MR_DUNNO; i++)
 		if (run->pl->step[i].stage->phase == MR_DATA
 		    && may_run(run, run->pl->step[i].stage))
-			run_data_step(run, &run->pl->step[i], msg, spool, r);
+			run_data_step(run, &run->pl->step[i], &confined, msg, spool, r);
+	mr_confined_end(&confined);
 }
 
 /* ---- the front of the message ---------------------------------------------------------------------- */

@@ -144,7 +144,7 @@ static void
 run_program(struct mr_step *step, const struct mr_stage_io *io, struct mr_answer *answer,
     struct mr_stage_end *end)
 {
-	bool wants_message = io->message_fd >= 0 && !step->filter;
+	bool wants_message = io->message_fd >= 0 && (!step->filter || step->filter->message);
 	int64_t deadline = mr_clock_mono_ms() + (int64_t)step->stage->time_s * 1000;
 	int record = -1, message = -1, out = -1;
 	enum mr_verdict verdict;
@@ -200,6 +200,8 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 	struct mr_arena *arena = answer->arena;
 
 	*end = (struct mr_stage_end){ .code = -1 };
+	if (io->confined && (step->argv || !step->filter || !step->filter->message))
+		mr_confined_end(io->confined);
 	if (stage->codes == MR_CODES_POLICY)
 		end->is_broken =
 		    mr_policy_ask(stage->argv[0], io->env,
@@ -207,7 +209,11 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 		    != MR_OK;
 	else if (step->argv)
 		run_program(step, io, answer, end);
-	else {
+	else if (step->filter->message) {
+		if (mr_confined_ask(io->confined, step, io->message_fd, stage->time_s, io->env,
+		        answer, &end->why))
+			end->is_broken = true;
+	} else {
 		mr_filter_ask(&step->own, io->env, answer);
 		if (answer->edited)
 			*io->edited = *answer->edited;

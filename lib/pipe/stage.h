@@ -2,7 +2,7 @@
 #ifndef MR_PIPE_STAGE_H
 #define MR_PIPE_STAGE_H
 
-#include "pipe/pipeline.h"
+#include "pipe/confined.h"
 #include "queue/spool.h"
 
 /* Bytes that a program may print beyond twice those of the message. */
@@ -10,7 +10,8 @@
 
 struct mr_stage_io {
 	const struct mr_env *env;
-	int message_fd; /* the message (phase data), or -1 */
+	int message_fd;               /* the message (phase data), or -1 */
+	struct mr_confined *confined; /* where own filters of the message run (phase data) */
 
 	/* What an edit stage that ends with 0 fills. */
 	struct mr_env *edited;           /* rcpt: its recipients, canonical, at least one */

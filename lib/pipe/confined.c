@@ -1,0 +1,246 @@
+#include "pipe/confined.h"
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define JOB_MEMORY_MAX (16u << 20) /* what one record and its answer may take in the child */
+#define CHILD_FAILED   1           /* its exit code when it cannot go on */
+
+/* What goes over the socket, both ways: this, and `len` bytes of text. */
+struct frame {
+	uint32_t number; /* to the child: which step; from it: the verdict */
+	uint32_t len;
+};
+
+static enum mr_status
+send_frame(
+    int sock, uint32_t number, const struct mr_buf *text, int64_t deadline_ms, struct mr_err *err)
+{
+	struct frame f = { number, (uint32_t)text->n };
+	struct mr_buf all;
+	enum mr_status st;
+
+	if (text->is_full)
+		return mr_err_set(err, MR_TEMP, "too large");
+	mr_buf_init(&all, sizeof f + text->n);
+	mr_buf_add(&all, (struct mr_str){ (const char *)&f, sizeof f });
+	mr_buf_add(&all, mr_buf_str(text));
+	st = all.is_full ? mr_err_set(err, MR_TEMP, "out of memory")
+	                 : mr_io_write_by(sock, mr_buf_str(&all), deadline_ms, err);
+	mr_buf_free(&all);
+	return st;
+}
+
+/* MR_NOTFOUND: the other side is gone.  *text is a view of the reader's window. */
+static enum mr_status
+receive_frame(struct mr_reader *in, uint32_t *number, struct mr_str *text, int64_t deadline_ms,
+    struct mr_err *err)
+{
+	struct mr_str s = mr_reader_window(in);
+	struct frame f = { 0, 0 };
+	enum mr_status st;
+
+	while (s.n < sizeof f || s.n - sizeof f < f.len) {
+		if ((st = mr_reader_fill(in, deadline_ms, err)))
+			return st;
+		s = mr_reader_window(in);
+		if (s.n >= sizeof f)
+			memcpy(&f, s.p, sizeof f);
+	}
+	*number = f.number;
+	*text = (struct mr_str){ s.p + sizeof f, f.len };
+	return MR_OK;
+}
+
+/* ---- the child ------------------------------------------------------------------------------------ */
+
+/* The message becomes 0, with an offset of its own, the socket 1; 2 stays the log. */
+static bool
+take_descriptors(int message_fd, int sock)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", message_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || (sock = fcntl(sock, F_DUPFD, 3)) < 0)
+		return false;
+	if (dup2(fd, 0) < 0 || dup2(sock, 1) < 0)
+		return false;
+	return close_range(3, ~0u, 0) == 0;
+}
+
+static void
+reset_signals(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL); /* those that cannot be set refuse */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool
+do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
+{
+	struct mr_answer answer;
+	struct mr_arena arena;
+	struct mr_env env;
+	struct mr_buf text;
+	bool is_done = false;
+	size_t used;
+
+	mr_arena_init(&arena, JOB_MEMORY_MAX);
+	mr_env_init(&env, &arena);
+	mr_answer_init(&answer, &arena);
+	mr_buf_init(&text, 2 * MR_ANSWER_MAX);
+	if (number < pl->n && mr_env_parse(&env, record, &used, NULL) == MR_OK
+	    && lseek(0, 0, SEEK_SET) == 0) {
+		mr_filter_ask_message(&pl->step[number].own, 0, &env, &answer);
+		mr_answer_write(&answer, &text);
+		is_done =
+		    send_frame(1, (uint32_t)answer.verdict, &text, MR_NO_DEADLINE, NULL) == MR_OK;
+	}
+	mr_buf_free(&text);
+	mr_arena_free(&arena);
+	return is_done;
+}
+
+static int
+child(struct mr_pipeline *pl, int message_fd, int sock)
+{
+	struct mr_reader in;
+	struct mr_str record;
+	uint32_t number;
+	enum mr_status st;
+
+	reset_signals();
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (!take_descriptors(message_fd, sock)
+	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL))
+		return CHILD_FAILED;
+	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, pl->conf.log);
+	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
+		if (!do_job(pl, number, record))
+			return CHILD_FAILED;
+		mr_reader_take(&in, sizeof(struct frame) + record.n);
+	}
+	return st == MR_NOTFOUND ? 0 : CHILD_FAILED;
+}
+
+/* ---- the parent ----------------------------------------------------------------------------------- */
+
+void
+mr_confined_init(struct mr_confined *c, struct mr_pipeline *pl)
+{
+	*c = (struct mr_confined){ .pl = pl, .sock = -1 };
+}
+
+static int
+reap(struct mr_confined *c)
+{
+	int status = 0;
+
+	close(c->sock);
+	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	mr_confined_init(c, c->pl);
+	return status;
+}
+
+void
+mr_confined_end(struct mr_confined *c)
+{
+	if (c->pid)
+		reap(c); /* the end of the socket is its end */
+}
+
+static enum mr_status
+start(struct mr_confined *c, int message_fd, struct mr_err *err)
+{
+	int sock[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
+		return mr_err_sys(err, MR_TEMP, "socket pair");
+	pid = fork();
+	if (pid == 0)
+		_exit(child(c->pl, message_fd, sock[1]));
+	if (pid < 0)
+		mr_err_sys(err, MR_TEMP, "fork");
+	close(sock[1]);
+	if (pid < 0) {
+		close(sock[0]);
+		return MR_TEMP;
+	}
+	c->pid = pid;
+	c->sock = sock[0];
+	c->message_fd = message_fd;
+	return MR_OK;
+}
+
+static enum mr_status
+talk(struct mr_confined *c, uint32_t step, const struct mr_env *env, int64_t deadline_ms,
+    struct mr_answer *answer, struct mr_err *err)
+{
+	struct mr_buf record;
+	struct mr_reader in;
+	struct mr_str text;
+	uint32_t verdict;
+	enum mr_status st;
+
+	if ((st = mr_reader_init(&in, c->sock, sizeof(struct frame) + 2 * MR_ANSWER_MAX, err)))
+		return st;
+	mr_buf_init(&record, MR_ENV_MAX);
+	mr_env_write(env, &record);
+	st = send_frame(c->sock, step, &record, deadline_ms, err);
+	mr_buf_free(&record);
+	if (st == MR_OK)
+		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
+	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
+	    && verdict != MR_DEFER)
+		st = mr_err_set(err, MR_TEMP, "no verdict");
+	/* An answer of wrong form is a fault of ours. */
+	if (st == MR_OK)
+		st = mr_answer_parse(answer, (enum mr_verdict)verdict, text, err);
+	mr_reader_free(&in);
+	return st;
+}
+
+enum mr_status
+mr_confined_ask(struct mr_confined *c, const struct mr_step *step, int message_fd, uint64_t time_s,
+    const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
+{
+	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
+	struct mr_err why;
+	enum mr_status st;
+	int status;
+
+	if (c->pid && c->message_fd != message_fd)
+		mr_confined_end(c);
+	if (!c->pid && (st = start(c, message_fd, err)))
+		return st;
+	st = talk(c, (uint32_t)(step - c->pl->step), env, deadline_ms, answer, &why);
+	if (st == MR_OK)
+		return MR_OK;
+	if (st != MR_NOTFOUND)
+		kill(c->pid, SIGKILL);
+	status = reap(c);
+	if (st == MR_NOTFOUND && WIFSIGNALED(status))
+		return mr_err_set(err, MR_TEMP, "ended by signal %d", WTERMSIG(status));
+	if (st == MR_NOTFOUND)
+		return mr_err_set(err, MR_TEMP, "ended with code %d", WEXITSTATUS(status));
+	return mr_err_set(err, MR_TEMP, "no answer: %s", why.text);
+}

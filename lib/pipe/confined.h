@@ -1,0 +1,30 @@
+/* confined.h - own filters of the message run in a child that has given up its rights: one for each run of
+ * consecutive stages. */
+#ifndef MR_PIPE_CONFINED_H
+#define MR_PIPE_CONFINED_H
+
+#include "pipe/pipeline.h"
+
+#include <sys/types.h>
+
+#define MR_CONFINED_MEMORY_MAX (256u << 20) /* bytes of data that the child may have */
+
+struct mr_confined {
+	struct mr_pipeline *pl;
+	pid_t pid; /* 0: no child */
+	int sock;
+	int message_fd; /* what it reads */
+};
+
+void mr_confined_init(struct mr_confined *c, struct mr_pipeline *pl);
+
+/* Asks the filter of `step` (one of the pipeline's) about the message in `message_fd`, a file, in the child
+ * that is there, or a new one.  It has that, the log and a socket to us, nothing else.  MR_TEMP, with the
+ * reason: it died, or did not answer by `time_s` seconds from now; then it is gone. */
+enum mr_status mr_confined_ask(struct mr_confined *c, const struct mr_step *step, int message_fd,
+    uint64_t time_s, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err);
+
+/* Ends the child, if there is one. */
+void mr_confined_end(struct mr_confined *c);
+
+#endif

@@ -1,0 +1,178 @@
+/* confined.c - lib/pipe/confined: what a filter of the message can do there, and what becomes of one that
+ * dies or is silent. */
+#include "pipe/confined.h"
+
+#include "../tap.h"
+#include "base/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static enum mr_status
+nothing(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
+{
+	(void)conf;
+	(void)err;
+	*state = NULL;
+	return MR_OK;
+}
+
+/* Tells as its verdict's words what it was able to do. */
+static enum mr_status
+look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	char text[8] = "";
+	bool has_more = fcntl(3, F_GETFD) >= 0;
+	int made = memfd_create("x", 0);
+
+	(void)state;
+	(void)err;
+	if (read(fd, text, sizeof text - 1) < 0)
+		text[0] = '?';
+	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s", text,
+	    mr_env_get(env, "sender").p, socket(AF_INET, SOCK_STREAM, 0) >= 0 ? " socket" : "",
+	    fork() >= 0 ? " fork" : "", kill(getppid(), 0) == 0 ? " kill" : "",
+	    open("/tmp/mr-confined", O_WRONLY | O_CREAT, 0600) >= 0 ? " write" : "",
+	    has_more ? " descriptor" : "", access("/etc/passwd", R_OK) == 0 ? " reads" : "",
+	    made >= 0 ? " memory" : "");
+	close(made);
+	return MR_OK;
+}
+
+static enum mr_status
+die(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	(void)state;
+	(void)fd;
+	(void)env;
+	(void)a;
+	(void)err;
+	_exit(7);
+}
+
+static enum mr_status
+crash(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	(void)state;
+	(void)fd;
+	(void)env;
+	(void)a;
+	(void)err;
+	__builtin_trap();
+}
+
+static enum mr_status
+be_silent(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	(void)state;
+	(void)fd;
+	(void)env;
+	(void)a;
+	(void)err;
+	while (poll(NULL, 0, -1))
+		;
+	return MR_OK;
+}
+
+static enum mr_status
+fail(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	(void)state;
+	(void)fd;
+	(void)env;
+	(void)a;
+	return mr_err_set(err, MR_TEMP, "no luck");
+}
+
+#define STEPS 6
+
+/* A pipeline of one step for each function. */
+struct world {
+	struct mr_filter filter[STEPS];
+	struct mr_step step[STEPS];
+	struct mr_pipeline pl;
+	struct mr_confined confined;
+	int fd;
+};
+
+static bool
+open_world(struct world *w, struct mr_err *err)
+{
+	static enum mr_status (*const message[STEPS])(void *, int, const struct mr_env *,
+	    struct mr_answer *, struct mr_err *) = { look, die, crash, be_silent, fail, look };
+	static char word[] = "mr-test";
+	char *const argv[] = { word, NULL };
+
+	*w = (struct world){ .pl = { .step = w->step, .n = STEPS },
+		.fd = mr_child_memfile(MR_STR("hello")) };
+	for (size_t i = 0; i < STEPS; i++) {
+		w->filter[i] = (struct mr_filter){
+			.name = word, .letters = "", .open = nothing, .message = message[i]
+		};
+		w->step[i].filter = &w->filter[i];
+		if (mr_filter_open(
+		        &w->step[i].own, &w->filter[i], 1, argv, NULL, NULL, &w->pl.stores, err))
+			return false;
+	}
+	mr_confined_init(&w->confined, &w->pl);
+	return w->fd >= 0;
+}
+
+static enum mr_status
+ask(struct world *w, size_t i, struct mr_answer *answer, struct mr_err *err)
+{
+	struct mr_env env;
+
+	mr_answer_init(answer, answer->arena);
+	mr_env_init(&env, answer->arena);
+	mr_env_set(&env, MR_STR("sender"), MR_STR("a@example.org"), err);
+	return mr_confined_ask(&w->confined, &w->step[i], w->fd,
+	    w->filter[i].message == be_silent ? 1 : 60, &env, answer, err);
+}
+
+int
+main(void)
+{
+	static const char seen[] = "5.7.1 read=hello sender=a@example.org reads memory";
+	struct mr_arena arena;
+	struct mr_answer answer;
+	struct mr_err err = { "" };
+	struct world w;
+	pid_t first;
+
+	mr_arena_init(&arena, 1 << 20);
+	mr_answer_init(&answer, &arena);
+	if (!ok(open_world(&w, &err), "filters"))
+		return done_testing();
+	ok(ask(&w, 0, &answer, &err) == MR_OK && answer.verdict == MR_REFUSE, "it answers: %s",
+	    err.text);
+	is(answer.text, seen,
+	    "it reads, and has memory; no socket, process, signal, file, descriptor");
+	first = w.confined.pid;
+	ok(ask(&w, 4, &answer, &err) == MR_OK && answer.verdict == MR_DEFER, "a fault of its own");
+	ok(ask(&w, 5, &answer, &err) == MR_OK && w.confined.pid == first && first > 0,
+	    "the next stages run in the same child");
+	is(answer.text, seen, "and read the message from its start");
+	ok(ask(&w, 1, &answer, &err) == MR_TEMP && strstr(err.text, "ended with code 7"),
+	    "one that ends: %s", err.text);
+	ok(ask(&w, 0, &answer, &err) == MR_OK && w.confined.pid != first,
+	    "the rest runs in a new one");
+	ok(ask(&w, 2, &answer, &err) == MR_TEMP && strstr(err.text, "ended by signal"),
+	    "a signal: %s", err.text);
+	ok(ask(&w, 3, &answer, &err) == MR_TEMP && strstr(err.text, "no answer"), "silence: %s",
+	    err.text);
+	ok(w.confined.pid == 0, "it is gone");
+	ok(ask(&w, 0, &answer, &err) == MR_OK, "and again");
+	mr_confined_end(&w.confined);
+	ok(w.confined.pid == 0 && waitpid(-1, NULL, 0) < 0, "no child is left");
+	for (size_t i = 0; i < STEPS; i++)
+		mr_filter_close(&w.step[i].own);
+	close(w.fd);
+	mr_arena_free(&arena);
+	return done_testing();
+}
