@@ -35,6 +35,14 @@ static const char routes[] = "ours.example local\nother.example 127.0.0.1\ncatch
                              "moved.example local\n.below.example local\n";
 
 static struct mr_alias_conf conf;
+static struct mr_table *opened; /* conf.aliases */
+
+static void
+use_aliases(const char *text)
+{
+	mr_table_close(opened);
+	conf.aliases = opened = open_text(text, MR_TABLE_ALIAS);
+}
 
 /* The recipients, blanks between; or what is wrong. */
 static void
@@ -158,11 +166,11 @@ test_limits(void)
 	mr_buf_init(&text, 1 << 20);
 	mr_buf_init(&out, 1 << 20);
 	make_groups(&text, MR_ALIAS_RCPT_MAX / 10, 10);
-	conf.aliases = open_text(text.p, MR_TABLE_ALIAS);
+	use_aliases(text.p);
 	expand(&out, "top@ours.example");
 	ok(count(mr_buf_str(&out), '@') == MR_ALIAS_RCPT_MAX, "MR_ALIAS_RCPT_MAX recipients");
 	make_groups(&text, MR_ALIAS_RCPT_MAX / 10, 11);
-	conf.aliases = open_text(text.p, MR_TABLE_ALIAS);
+	use_aliases(text.p);
 	expand(&out, "top@ours.example");
 	is(mr_buf_str(&out), "too many: recipients", "one more is too many");
 
@@ -170,13 +178,13 @@ test_limits(void)
 	for (unsigned i = 0; i < MR_ALIAS_DEPTH_MAX; i++) /* no chain before domains are known */
 		mr_buf_addf(&text, "a%u a%u@ours.example\n", i, i + 1);
 	mr_buf_addc(&text, '\0');
-	conf.aliases = open_text(text.p, MR_TABLE_ALIAS);
+	use_aliases(text.p);
 	expand(&out, "a0@ours.example");
 	ok(mr_str_starts(mr_buf_str(&out), "a50@"), "MR_ALIAS_DEPTH_MAX aliases of aliases");
 	text.n--;
 	mr_buf_adds(&text, "top a0@ours.example\n");
 	mr_buf_addc(&text, '\0');
-	conf.aliases = open_text(text.p, MR_TABLE_ALIAS);
+	use_aliases(text.p);
 	expand(&out, "top@ours.example");
 	is(mr_buf_str(&out), "too many: aliases of aliases", "more are too many");
 	mr_buf_free(&text);
@@ -186,10 +194,13 @@ test_limits(void)
 int
 main(void)
 {
-	conf = (struct mr_alias_conf){ .today = MR_STR("2026-11-24"),
-		.aliases = open_text(aliases, MR_TABLE_ALIAS),
-		.routes = open_text(routes, MR_TABLE_ROUTES) };
+	struct mr_table *ours = open_text(routes, MR_TABLE_ROUTES);
+
+	conf = (struct mr_alias_conf){ .today = MR_STR("2026-11-24"), .routes = ours };
+	use_aliases(aliases);
 	test_cases();
 	test_limits();
+	mr_table_close(opened);
+	mr_table_close(ours);
 	return done_testing();
 }
