@@ -91,6 +91,9 @@ make_keys(struct windows *w, const struct mr_limit_rates *rates, const struct mr
 	char span[MR_NUM_MAX], number[MR_NUM_MAX];
 	enum mr_status st = MR_OK;
 
+	if (subject_n > SUBJECT_MAX)
+		return mr_err_set(
+		    err, MR_TEMP, "limit: a subject has at most %u words", SUBJECT_MAX);
 	memcpy(part, subject, subject_n * sizeof *subject);
 	for (size_t i = 0; st == MR_OK && i < 2 * rates->n; i++) {
 		const struct mr_limit_rate *rate = &rates->v[i / 2];
@@ -158,9 +161,6 @@ mr_limit_count(struct mr_limit *limit, const struct mr_limit_rates *rates,
 	limit->used = amount;
 	if (limit->over || rates->n == 0)
 		return MR_OK;
-	if (subject_n > SUBJECT_MAX)
-		return mr_err_set(
-		    err, MR_TEMP, "limit: a subject has at most %u words", SUBJECT_MAX);
 	if ((st = make_keys(&w, rates, subject, subject_n, now_s, err)))
 		return st;
 	for (size_t i = 0; i < 2 * rates->n; i++) {
@@ -178,4 +178,20 @@ mr_limit_count(struct mr_limit *limit, const struct mr_limit_rates *rates,
 		w.ops[i].by = -(int64_t)amount;
 	}
 	return mr_store_run(store, w.ops, rates->n, now_s, err);
+}
+
+enum mr_status
+mr_limit_add(const struct mr_limit_rates *rates, const struct mr_str *subject, size_t subject_n,
+    uint64_t amount, struct mr_store *store, int64_t now_s, struct mr_err *err)
+{
+	struct windows w = { .keys = { "" } };
+	enum mr_status st = make_keys(&w, rates, subject, subject_n, now_s, err);
+
+	for (size_t i = 0; i < rates->n; i++) {
+		w.ops[i] = w.ops[2 * i];
+		w.ops[i].verb = MR_STORE_INCR;
+		w.ops[i].by = (int64_t)amount;
+		w.ops[i].ttl_s = 2 * (int64_t)rates->v[i].window_s;
+	}
+	return st || !rates->n ? st : mr_store_run(store, w.ops, rates->n, now_s, err);
 }

@@ -46,4 +46,8 @@ enum mr_status mr_limit_count(struct mr_limit *limit, const struct mr_limit_rate
     const struct mr_str *subject, size_t subject_n, uint64_t amount, bool is_trial,
     struct mr_store *store, int64_t now_s, struct mr_err *err);
 
+/* Counts what has happened, however much: nothing is judged and nothing taken out again. */
+enum mr_status mr_limit_add(const struct mr_limit_rates *rates, const struct mr_str *subject,
+    size_t subject_n, uint64_t amount, struct mr_store *store, int64_t now_s, struct mr_err *err);
+
 #endif

@@ -22,9 +22,12 @@ static const char *const key_words[] = { "ip", "net", "user", "sender", "sender-
 	"recipient", "recipient-domain" };
 
 /* What is counted. */
-enum unit { TIMES, RECIPIENTS, BYTES };
+enum unit { TIMES, RECIPIENTS, BYTES, RCPT_UNKNOWN, AUTH_FAILED };
 
-static const char *const unit_words[] = { "times", "recipients", "bytes" };
+static const char *const unit_words[] = { "times", "recipients", "bytes", "rcpt-unknown",
+	"auth-failed" };
+static const char *const shown_words[] = { "times", "recipients", "bytes", "unknown recipients",
+	"failed logins" };
 
 struct limit {
 	const struct mr_filter_conf *conf;
@@ -64,8 +67,9 @@ take_option(struct limit *l, const struct mr_filter_opt *opt, struct mr_err *err
 		return MR_OK;
 	case 'c':
 		if (!find_word(unit_words, sizeof unit_words / sizeof *unit_words, opt->arg, &at))
-			return mr_err_set(
-			    err, MR_USAGE, "-c %s: need times, recipients or bytes", opt->arg);
+			return mr_err_set(err, MR_USAGE,
+			    "-c %s: need times, recipients, bytes, rcpt-unknown or auth-failed",
+			    opt->arg);
 		l->unit = (enum unit)at;
 		return MR_OK;
 	case 'm':
@@ -239,6 +243,12 @@ amount_of(const struct limit *l, const struct mr_env *env)
 
 	if (l->unit == TIMES)
 		return 1;
+	if (l->unit >= RCPT_UNKNOWN)
+		return mr_str_num(
+		           mr_env_get(env, l->unit == AUTH_FAILED ? "auth_failed" : "rcpt_unknown"),
+		           MR_LIMIT_MAX, &n)
+		    ? n
+		    : 0;
 	if (l->unit == BYTES)
 		return mr_str_num(mr_env_get(env, "size"), MR_LIMIT_MAX, &n) ? n : 0;
 	/* Postfix tells the number only where there are several. */
@@ -265,12 +275,25 @@ static enum mr_status
 count(const struct limit *l, const struct mr_env *env, struct mr_str who,
     const struct mr_limit_rates *rates, struct mr_limit *found, struct mr_err *err)
 {
-	const struct mr_str subject[] = { l->name, mr_env_get(env, "protocol_state"),
-		is_outgoing(env) ? MR_STR("out") : MR_STR("in"), mr_str(unit_words[l->unit]),
-		mr_str(key_words[l->key]), who };
+	struct mr_str state = mr_env_get(env, "protocol_state");
+	/* What end tells of a transaction is counted there, and judged in any other phase. */
+	bool is_of_end = l->unit >= RCPT_UNKNOWN, is_end = mr_str_is(state, "END");
+	const struct mr_str subject[] = { l->name, is_of_end ? MR_STR("END") : state,
+		!is_of_end && is_outgoing(env) ? MR_STR("out") : MR_STR("in"),
+		mr_str(unit_words[l->unit]), mr_str(key_words[l->key]), who };
+	uint64_t amount = amount_of(l, env);
 
-	return mr_limit_count(found, rates, subject, sizeof subject / sizeof *subject,
-	    amount_of(l, env), l->conf->is_trial, l->conf->store, mr_clock_now_s(), err);
+	*found = (struct mr_limit){ .used = amount, .fullest = &rates->v[0] };
+	if (is_of_end && is_end)
+		return amount && !l->conf->is_trial
+		    ? mr_limit_add(rates, subject, sizeof subject / sizeof *subject, amount,
+		        l->conf->store, mr_clock_now_s(), err)
+		    : MR_OK;
+	if (is_of_end)
+		return mr_limit_count(found, rates, subject, sizeof subject / sizeof *subject, 1,
+		    true, l->conf->store, mr_clock_now_s(), err);
+	return mr_limit_count(found, rates, subject, sizeof subject / sizeof *subject, amount,
+	    l->conf->is_trial, l->conf->store, mr_clock_now_s(), err);
 }
 
 static enum mr_status
@@ -296,15 +319,15 @@ limit_envelope(void *state, const struct mr_env *env, struct mr_answer *answer, 
 	answer->note = !rates.n
 	    ? mr_arena_fmt(answer->arena, "%.*s has no limit", shown, s.text.p)
 	    : mr_arena_fmt(answer->arena, "%.*s: %" PRIu64 " of %" PRIu64 " %s in %" PRIu64 " s",
-	        shown, s.text.p, found.used, found.fullest->max, unit_words[l->unit],
+	        shown, s.text.p, found.used, found.fullest->max, shown_words[l->unit],
 	        found.fullest->window_s);
 	if (!found.over)
 		return MR_OK;
 	if (!found.wait_s)
-		mr_answer_say(answer, MR_REFUSE, too_large, unit_words[l->unit], shown, s.text.p);
+		mr_answer_say(answer, MR_REFUSE, too_large, shown_words[l->unit], shown, s.text.p);
 	else
-		mr_answer_say(
-		    answer, MR_DEFER, too_many, unit_words[l->unit], shown, s.text.p, found.wait_s);
+		mr_answer_say(answer, MR_DEFER, too_many, shown_words[l->unit], shown, s.text.p,
+		    found.wait_s);
 	answer->hang_up = l->hangs_up && found.wait_s;
 	return MR_OK;
 }

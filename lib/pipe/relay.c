@@ -37,12 +37,19 @@ void
 mr_relay_rcpt(
     struct mr_run *run, const struct mr_table *routes, const struct mr_addr *a, struct mr_result *r)
 {
+	bool is_unknown = false;
+
 	mr_run_begin_rcpt(run);
 	mr_run_upto(run, MR_CONNECT, r);
-	if (r->verdict == MR_DUNNO)
+	if (r->verdict == MR_DUNNO) {
 		control(run, routes, a, r);
+		is_unknown = r->verdict == MR_REFUSE;
+	}
 	if (r->verdict == MR_DUNNO)
 		mr_run_upto(run, MR_MAIL, r);
-	if (r->verdict == MR_DUNNO)
+	if (r->verdict == MR_DUNNO) {
 		mr_run_rcpt(run, a->text, r);
+		is_unknown = r->verdict == MR_REFUSE;
+	}
+	run->rcpt_unknown += is_unknown;
 }

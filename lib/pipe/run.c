@@ -40,6 +40,7 @@ mr_run_reset(struct mr_run *run, enum mr_phase phase)
 	for (unsigned i = phase; i < MR_PHASE_N; i++)
 		empty_scope(&run->scope[i]);
 	run->all_rcpt_classes = ~0u;
+	run->rcpt_unknown = 0;
 	mr_pipeline_begin(run->pl);
 }
 
@@ -420,7 +421,11 @@ void
 mr_run_end(struct mr_run *run)
 {
 	struct mr_result ignored;
+	char number[MR_NUM_MAX];
 
+	if (run->rcpt_unknown) /* without memory they are not counted */
+		mr_run_set(run, MR_DATA, "rcpt_unknown",
+		    mr_log_num(number, (int64_t)run->rcpt_unknown), NULL);
 	run_phase(run, MR_END, false, &ignored);
 }
 

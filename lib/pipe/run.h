@@ -47,7 +47,8 @@ struct mr_trace {
 struct mr_run {
 	struct mr_pipeline *pl;
 	struct mr_scope scope[MR_PHASE_N];
-	uint32_t all_rcpt_classes;                          /* what every accepted recipient has */
+	uint32_t all_rcpt_classes; /* what every accepted recipient has */
+	uint64_t rcpt_unknown;     /* refused for good by relay control or a stage of rcpt */
 	void (*trace)(void *ctx, const struct mr_trace *t); /* or NULL */
 	void *trace_ctx;
 };

@@ -160,6 +160,35 @@ like 'and counts, too' "$(one eve@a.example; one eve@a.example; one eve@a.exampl
 like 'the damaged store was moved aside' "$(cat smtpd.log)" 'fault event=store .*moved='
 stop "$T_PID"
 
+# What end tells: counted there, judged elsewhere.
+U='-k ip -c rcpt-unknown -a 3/1h'
+is 'nothing is known of it' "$(ask "$U" protocol_state=CONNECT client_address=192.0.2.50)" 'action=DUNNO'
+is 'two unknown recipients' "$(ask "$U" protocol_state=END client_address=192.0.2.50 rcpt_unknown=2)" 'action=DUNNO'
+is 'judged, not counted' "$(ask "$U" protocol_state=CONNECT client_address=192.0.2.50)" 'action=DUNNO'
+is 'more than the rate at once' "$(ask "$U" protocol_state=END client_address=192.0.2.50 rcpt_unknown=200)" 'action=DUNNO'
+like 'sent away' "$(ask "$U" protocol_state=CONNECT client_address=192.0.2.50)" \
+	'^action=DEFER 4\.7\.1 Too many unknown recipients of 192\.0\.2\.50; try again in [0-9]+ seconds'
+is 'not its neighbour' "$(ask "$U" protocol_state=CONNECT client_address=192.0.2.51)" 'action=DUNNO'
+is 'failed logins are others' "$(ask '-k ip -c auth-failed -a 3/1h' protocol_state=CONNECT client_address=192.0.2.50)" 'action=DUNNO'
+ask '-k ip -c auth-failed -a 3/1h' protocol_state=END client_address=192.0.2.50 auth_failed=3 >/dev/null
+like 'and counted' "$(ask '-k ip -c auth-failed -a 3/1h' protocol_state=CONNECT client_address=192.0.2.50)" 'Too many failed logins'
+cat >unknown.spec <<X
+connect names - mr-limit -S $S -m smtp $U
+rcpt    known - sh known
+end     tried - mr-limit -S $S -m smtp $U
+X
+echo 'grep -q "^recipient=known@" || exit 100' >known
+# names N: N names are tried by one client
+names() {
+	{
+		printf 'EHLO h\r\nMAIL FROM:<x@y.example>\r\n'
+		for n in $(seq "$1"); do printf 'RCPT TO:<n%s@r.example>\r\n' "$n"; done
+		printf 'RCPT TO:<known@r.example>\r\nQUIT\r\n'
+	} | TCPREMOTEIP=192.0.2.60 mr-smtpd -Q spool -R routes -N mx.example unknown.spec 2>/dev/null | grep '^[245]5' | tail -n "$(($1 + 1))"
+}
+is 'a client that tries names' "$(names 4 | cut -c 1-3 | tr '\n' ' ')" '550 550 550 550 250 '
+like 'is sent away the next time' "$(names 1)" '^450 4\.7\.1 Too many unknown recipients|^451 4\.7\.1 Too many unknown recipients'
+
 # 50 processes at once, 1000 records: never more than the rate.  Who is sent away is in the count for a moment, so
 # a few may go with it.
 python3 - "$S" >count <<'EOT'
