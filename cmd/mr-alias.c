@@ -1,3 +1,4 @@
+/* mr-alias - whom an address stands for: aliases, groups, forwarding. */
 #include "filter/filter.h"
 
 int

@@ -83,6 +83,7 @@ struct mr_filter {
 /* The filters, each in its own file. */
 extern const struct mr_filter mr_filter_access;
 extern const struct mr_filter mr_filter_alias;
+extern const struct mr_filter mr_filter_copy;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
 extern const struct mr_filter mr_filter_dnsbl;
