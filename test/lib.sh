@@ -113,6 +113,18 @@ stop() {
 	T_PIDS=$(for t_p in $T_PIDS; do [ "$t_p" = "$1" ] || echo "$t_p"; done)
 }
 
+# deaf_port: a UDP port of 127.0.0.1 that takes everything and answers nothing, in $DEAF
+deaf_port() {
+	python3 -c 'import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+time.sleep(600)' >"$T_DIR/deaf" &
+	T_PIDS="$! $T_PIDS"
+	wait_for 60 test -s "$T_DIR/deaf"
+	DEAF=$(cat "$T_DIR/deaf")
+}
+
 # python_with MODULE: the first Python that has it in $python, or the test is left out
 python_with() {
 	for python in python3 /usr/bin/python3; do

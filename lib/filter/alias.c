@@ -102,22 +102,14 @@ add_recipients(struct mr_env *edited, const struct mr_alias_tree *tree, const st
 	for (size_t i = 0; i < tree->n && st == MR_OK; i++) {
 		struct mr_str addr = tree->node[i].addr;
 		struct mr_attrs *attrs;
-		size_t k = 0;
 
-		if (tree->node[i].role != MR_ALIAS_RECIPIENT)
+		/* Another recipient of the record may have led to it, too. */
+		if (tree->node[i].role != MR_ALIAS_RECIPIENT || mr_env_has_rcpt(edited, addr))
 			continue;
-		while (k < edited->rcpt_n && !mr_str_eq(edited->rcpt[k].addr, addr))
-			k++;
-		if (k < edited->rcpt_n) /* by another recipient of the record */
-			continue;
-		if ((st = mr_env_add_rcpt(edited, addr, err)))
+		if ((st = mr_env_copy_rcpt(edited, addr, from, err)))
 			return st;
-		attrs = &edited->rcpt[k].attrs;
-		for (size_t j = 0; j < from->attrs.n && st == MR_OK; j++)
-			st = mr_attrs_set(attrs, edited->arena, from->attrs.v[j].name,
-			    from->attrs.v[j].value, err);
-		if (st == MR_OK && !mr_str_eq(addr, from->addr)
-		    && !mr_attrs_get(attrs, "original_recipient").p)
+		attrs = &edited->rcpt[edited->rcpt_n - 1].attrs;
+		if (!mr_str_eq(addr, from->addr) && !mr_attrs_get(attrs, "original_recipient").p)
 			st = mr_attrs_set(
 			    attrs, edited->arena, MR_STR("original_recipient"), from->addr, err);
 	}

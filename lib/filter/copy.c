@@ -96,8 +96,9 @@ find(const struct copy *c, struct mr_str address, struct mr_str *to, struct mr_e
 	return st && st != MR_NOTFOUND ? mr_err_set(err, MR_TEMP, "the table is damaged") : MR_OK;
 }
 
+/* Boxes are compared without case, lest a copy of a copy be made. */
 static bool
-has_rcpt(const struct mr_env *env, struct mr_str addr)
+has_box(const struct mr_env *env, struct mr_str addr)
 {
 	for (size_t i = 0; i < env->rcpt_n; i++)
 		if (mr_str_caseeq(env->rcpt[i].addr, addr))
@@ -119,7 +120,7 @@ add_copies(const struct copy *c, struct mr_env *edited, struct mr_str sender, st
 
 		if ((st = mr_addr_parse(&to, edited->arena, word, err)))
 			return mr_err_set(err, MR_TEMP, "the table is damaged");
-		if (has_rcpt(edited, to.text) || mr_str_caseeq(to.text, sender))
+		if (has_box(edited, to.text) || mr_str_caseeq(to.text, sender))
 			continue;
 		if ((st = mr_env_add_rcpt(edited, to.text, err)) == MR_OK)
 			st = mr_attrs_set(&edited->rcpt[edited->rcpt_n - 1].attrs, edited->arena,
@@ -134,14 +135,8 @@ take_recipients(struct mr_env *edited, const struct mr_env *env, struct mr_err *
 {
 	enum mr_status st = mr_env_join(edited, env, err);
 
-	for (size_t i = 0; st == MR_OK && i < env->rcpt_n; i++) {
-		const struct mr_rcpt *from = &env->rcpt[i];
-
-		st = mr_env_add_rcpt(edited, from->addr, err);
-		for (size_t j = 0; st == MR_OK && j < from->attrs.n; j++)
-			st = mr_attrs_set(&edited->rcpt[i].attrs, edited->arena,
-			    from->attrs.v[j].name, from->attrs.v[j].value, err);
-	}
+	for (size_t i = 0; st == MR_OK && i < env->rcpt_n; i++)
+		st = mr_env_copy_rcpt(edited, env->rcpt[i].addr, &env->rcpt[i], err);
 	return st;
 }
 

@@ -197,7 +197,13 @@ own_fault(struct mr_filter_run *run, const struct mr_env *env, const struct mr_e
 	MR_LOG(run->conf.log, MR_LOG_FAULT, "filter", { "filter", mr_str(run->filter->name) },
 	    { "id", mr_env_get(env, "instance") }, { "why", mr_str(why->text) });
 	mr_answer_init(answer, arena);
-	if (!run->conf.outage_is_open)
+	if (run->conf.outage_is_open && run->filter->edits) {
+		/* Open means: the recipients stay as they are. */
+		answer->edited = mr_arena_alloc(arena, sizeof *answer->edited);
+		if (answer->edited)
+			*answer->edited = *env;
+	}
+	if (!run->conf.outage_is_open || (run->filter->edits && !answer->edited))
 		mr_answer_say(answer, MR_DEFER, "4.3.0 Temporary problem of this host");
 }
 

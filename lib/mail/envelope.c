@@ -120,6 +120,27 @@ mr_env_add_rcpt(struct mr_env *env, struct mr_str addr, struct mr_err *err)
 }
 
 enum mr_status
+mr_env_copy_rcpt(
+    struct mr_env *env, struct mr_str addr, const struct mr_rcpt *from, struct mr_err *err)
+{
+	enum mr_status st = mr_env_add_rcpt(env, addr, err);
+
+	for (size_t i = 0; st == MR_OK && i < from->attrs.n; i++)
+		st = mr_attrs_set(&env->rcpt[env->rcpt_n - 1].attrs, env->arena,
+		    from->attrs.v[i].name, from->attrs.v[i].value, err);
+	return st;
+}
+
+bool
+mr_env_has_rcpt(const struct mr_env *env, struct mr_str addr)
+{
+	for (size_t i = 0; i < env->rcpt_n; i++)
+		if (mr_str_eq(env->rcpt[i].addr, addr))
+			return true;
+	return false;
+}
+
+enum mr_status
 mr_env_add_line(struct mr_env *env, struct mr_str line, struct mr_err *err)
 {
 	ptrdiff_t eq = mr_str_chr(line, '=');

@@ -56,6 +56,13 @@ enum mr_status mr_attrs_set(struct mr_attrs *attrs, struct mr_arena *arena, stru
  * more than MR_ENV_RCPT_MAX. */
 enum mr_status mr_env_add_rcpt(struct mr_env *env, struct mr_str addr, struct mr_err *err);
 
+/* The same with all that belongs to `from`, copied. */
+enum mr_status mr_env_copy_rcpt(
+    struct mr_env *env, struct mr_str addr, const struct mr_rcpt *from, struct mr_err *err);
+
+/* True if there is this recipient, to the letter. */
+bool mr_env_has_rcpt(const struct mr_env *env, struct mr_str addr);
+
 /* original_recipient, dsn_orcpt, dsn_notify: attributes that belong to a recipient. */
 bool mr_env_is_rcpt_attr(struct mr_str name);
 

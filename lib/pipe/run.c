@@ -451,15 +451,6 @@ run_rcpt_step(struct mr_run *run, struct mr_step *step, struct mr_arena *arena, 
 		*now = edited;
 }
 
-static bool
-has_rcpt(const struct mr_env *env, struct mr_str addr)
-{
-	for (size_t i = 0; i < env->rcpt_n; i++)
-		if (mr_str_eq(env->rcpt[i].addr, addr))
-			return true;
-	return false;
-}
-
 /* Joins the values that are not there yet. */
 static enum mr_status
 add_new(
@@ -484,16 +475,12 @@ accept_rcpt(struct mr_env *all, struct mr_str addr, const struct mr_rcpt *from, 
 	struct mr_attrs *attrs;
 	enum mr_status st;
 
-	if (has_rcpt(all, from->addr))
+	if (mr_env_has_rcpt(all, from->addr))
 		return MR_OK;
-	if ((st = mr_env_add_rcpt(all, from->addr, err)))
+	if ((st = mr_env_copy_rcpt(all, from->addr, from, err)))
 		return st;
 	attrs = &all->rcpt[all->rcpt_n - 1].attrs;
-	for (size_t i = 0; i < from->attrs.n && st == MR_OK; i++)
-		st = mr_attrs_set(
-		    attrs, all->arena, from->attrs.v[i].name, from->attrs.v[i].value, err);
-	if (st == MR_OK && !mr_str_eq(from->addr, addr)
-	    && !mr_attrs_get(attrs, "original_recipient").p)
+	if (!mr_str_eq(from->addr, addr) && !mr_attrs_get(attrs, "original_recipient").p)
 		st = mr_attrs_set(attrs, all->arena, MR_STR("original_recipient"), addr, err);
 	return st;
 }

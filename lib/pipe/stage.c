@@ -217,6 +217,10 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 		mr_filter_ask(&step->own, io->env, answer);
 		if (answer->edited)
 			*io->edited = *answer->edited;
+		else if (stage->is_edit && answer->verdict == MR_DUNNO) {
+			end->is_broken = true; /* nobody may get lost */
+			mr_err_set(&end->why, MR_TEMP, "it gave no record");
+		}
 	}
 	if (end->is_broken)
 		mr_answer_init(answer, arena);

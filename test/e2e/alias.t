@@ -162,6 +162,36 @@ is "one id from the alias to each delivery" "$(grep -c "event=delivered id=$ID .
 like "a circle is put off" "$(swaks --server "127.0.0.1:$SMTP" --from a@client.example --to loop1@ours.example 2>&1)" \
 	'<\*\* 451 4.4.6 Aliases of this address go in a circle'
 like "and logged" "$(cat smtpd.log)" 'fault event=alias .*problem=circle'
+# ---- a fault loses nobody ----
+mr-table -k alias aliases broken.cdb
+python3 - <<'X' # all of its hash tables but those that are read when it is opened
+import struct
+def bucket(key):
+    h = 5381
+    for c in key:
+        h = (h * 33 & 0xffffffff) ^ c
+    return h & 255
+kept = {0} | {bucket(k) for k in (b"\0kind", b"\0version", b"\0v4", b"\0v6")}
+with open("broken.cdb", "r+b") as f:
+    for n in set(range(256)) - kept:
+        f.seek(8 * n)
+        f.write(struct.pack("<II", 0x7fffff00, 9))
+X
+record='sender=a@b.example\nrecipient=team@ours.example\nrecipient=x@ours.example\n\n'
+is "a damaged table puts them off" \
+	"$(printf "$record" | mr-alias -R routes broken.cdb 2>/dev/null; echo $?)" 'action=DEFER 4.3.0 Temporary problem of this host
+
+111'
+is "-e open: the recipients stay as they are" "$(printf "$record" | mr-alias -e open -R routes broken.cdb 2>/dev/null; echo $?)" \
+	"$(printf "$record"; echo 0)"
+spec "rcpt alias edit mr-alias -e open -R routes broken.cdb" "data show codes=sysexits sh -e show" >/dev/null
+for x in '' -x; do
+	is "so it is ${x:-inside}" "$(mr-pipe $x -n -i 192.0.2.1 -f x@y.example -r team@ours.example -r x@ours.example spec <mail 2>&1 | grep ^recipient)" \
+		'recipient=team@ours.example
+recipient=x@ours.example'
+done
+spec "rcpt alias edit $A" "data show codes=sysexits sh -e show" >/dev/null
+
 printf 'team  zoe\n' >aliases
 mr-table -k alias aliases aliases.cdb
 ok "a new table" swaks --server "127.0.0.1:$SMTP" --from a@client.example --to team@ours.example -S 2

@@ -164,6 +164,53 @@ test_store(const struct mr_env *env)
 	    "a filter that uses none: %s", err.text);
 }
 
+static enum mr_status
+open_nothing(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
+{
+	(void)conf;
+	(void)err;
+	*state = NULL;
+	return MR_OK;
+}
+
+static enum mr_status
+fail(void *state, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
+{
+	(void)state;
+	(void)env;
+	(void)answer;
+	return mr_err_set(err, MR_TEMP, "on purpose");
+}
+
+/* A filter that edits and has a fault: "open" means that nobody gets lost. */
+static void
+test_edit_fault(struct mr_env *env)
+{
+	static const struct mr_filter broken = { .name = "mr-broken",
+		.letters = "",
+		.edits = true,
+		.open = open_nothing,
+		.envelope = fail };
+	static const char *const open_args[] = { "mr-broken", "-e", "open" };
+	static const char *const args[] = { "mr-broken" };
+	struct mr_filter_run run;
+	struct mr_answer answer;
+
+	mr_env_add_rcpt(env, MR_STR("x@y.example"), NULL);
+	mr_answer_init(&answer, env->arena);
+	open_filter(&run, &broken, 3, open_args);
+	mr_filter_ask(&run, env, &answer);
+	ok(answer.verdict == MR_DUNNO && answer.edited && answer.edited->rcpt_n == 1
+	        && mr_str_is(answer.edited->rcpt[0].addr, "x@y.example"),
+	    "-e open of an edit filter: the recipients stay as they are");
+	mr_filter_close(&run);
+	mr_answer_init(&answer, env->arena);
+	open_filter(&run, &broken, 1, args);
+	mr_filter_ask(&run, env, &answer);
+	ok(answer.verdict == MR_DEFER && !answer.edited, "-e defer: later");
+	mr_filter_close(&run);
+}
+
 int
 main(void)
 {
@@ -181,6 +228,7 @@ main(void)
 	test_own(dns, &env);
 	test_none(dns, &env);
 	test_store(&env);
+	test_edit_fault(&env);
 	mr_stores_close(&stores);
 	mr_arena_free(&arena);
 	mr_dns_close(dns);
