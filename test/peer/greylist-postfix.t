@@ -21,6 +21,8 @@ as="-u $(id -u nobody) -g $(id -g nobody)"
 start grey.log tcpserver -HRl0 $as 127.0.0.1 "$tcp_grey" $grey
 start limit.log tcpserver -HRl0 $as 127.0.0.1 "$tcp_limit" $limit
 wait_port "$tcp_grey" && wait_port "$tcp_limit"
+# With a back-off of a second the queue manager may want to try again before the client has let go of the message;
+# it logs "skipped, still being delivered" and then leaves it alone.
 # The server at $out takes what is to be sent, and its queue delivers to the one at $port.
 start_postfix X-Greylist "smtpd_recipient_restrictions = reject_unauth_destination,
   check_policy_service unix:private/limit, check_policy_service unix:private/grey
@@ -28,8 +30,8 @@ smtpd_data_restrictions = check_policy_service unix:private/grey
 limit_time_limit = 3600
 grey_time_limit = 3600
 queue_run_delay = 1s
-minimal_backoff_time = 1s
-maximal_backoff_time = 1s" \
+minimal_backoff_time = 3s
+maximal_backoff_time = 3s" \
 	"127.0.0.1:$port inet n - n - - smtpd
 127.0.0.1:$other inet n - n - - smtpd
   -o smtpd_recipient_restrictions=reject_unauth_destination,check_policy_service,inet:127.0.0.1:$tcp_limit,check_policy_service,inet:127.0.0.1:$tcp_grey
