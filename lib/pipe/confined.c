@@ -177,7 +177,7 @@ child(struct mr_pipeline *pl, int message_fd, int sock)
 	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL)
 	    || !open_dns(pl, &dns_in, &carrier))
 		return CHILD_FAILED;
-	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, pl->conf.log);
+	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, false, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
 		if (!do_job(pl, number, record))
 			return CHILD_FAILED;
