@@ -107,6 +107,12 @@ $(B)/replay/%: $(B)/test/fuzz/%.o $(B)/test/fuzz/replay.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $^ $(LIBS)
 
+# A filter that is not in the tree: make EXAMPLE=mr-NAME.c build/example/mr-NAME
+$(B)/example/%: $(EXAMPLE) $(B)/libmr.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(OPTS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
+
 # ---- checks ------------------------------------------------------------------------------------
 
 lint: $(PROGS) $(B)/libmr.a
