@@ -215,4 +215,19 @@ mv first keys
 ok "the old key goes" wait_for 60 reloads new 2
 like "and with it its addresses" "$(send 127.0.0.1 '' "$BACK")" '^550 5\.1\.1 '
 is "not those of the new one" "$(send 127.0.0.1 '' "$NEW")" ''
+
+# ---- examples/forward ----
+cp -R "$T_ROOT/examples/relay" example
+cp "$T_ROOT"/examples/forward/* example
+cd example || exit 1
+(umask 027; openssl rand -base64 24 >srs-keys)
+is "the example has no error" "$(mr-pipe -t pipeline 2>&1)" 'pipeline: 4 stages, no error'
+ADDRESS=$(mr-srs -k srs-keys -f anna@client.example mydomain.com)
+echo 'data show codes=sysexits sh -e show' >>pipeline
+echo 'grep "^recipient=" <&3 >&2' >show
+is "both ways" "$(mr-pipe -n -R routes -i 192.0.2.1 -f '' -r "$ADDRESS" -r sales@mydomain.com pipeline <../mail 2>&1 | grep ^recipient)" \
+	'recipient=anna@client.example
+recipient=anna@mydomain.com
+recipient=anna@provider.example
+recipient=bob@mydomain.com'
 done_testing
