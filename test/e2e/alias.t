@@ -155,7 +155,9 @@ little_memory() { [ "${2% *}" -lt $((${1% *} + 100000)) ]; }
 few_faults() { [ "${2#* }" -lt $((${1#* } + 300)) ]; }
 SMALL=$(cost mr-table -k alias thousand thousand.cdb)
 LARGE=$(cost mr-table -k alias million million.cdb)
-ok "a million are compiled in little memory: $LARGE, a thousand in $SMALL" little_memory "$SMALL" "$LARGE"
+# (sanitizers keep what is freed)
+grep -q __asan_ "$MR_BUILD/bin/mr-table" ||
+	ok "a million are compiled in little memory: $LARGE, a thousand in $SMALL" little_memory "$SMALL" "$LARGE"
 for who in user1 user500000 user1000000; do
 	is "$who is found" "$(mr-alias -R routes -r $who@ours.example million.cdb | tail -n 1)" "  box$((${who#user} % 1000))@ours.example"
 done

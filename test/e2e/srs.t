@@ -166,6 +166,14 @@ has_long() { of eve@provider.example | grep -qx "$LONG@client.example"; }
 ok "too long to be rewritten: it leaves as it is" wait_for 60 has_long
 like "and the log says so" "$(cat queue.log)" "warn event=srs id=[^ ]* sender=$LONG@client.example rcpt=eve@provider.example why=\"address over 254 octets\""
 
+# a copy of all mail is to arrive, too
+echo 'ours.example  audit@archive.example' >copies
+echo 'rcpt copy edit mr-copy copies' >>spec
+send 127.0.0.1 f@client.example bob@ours.example
+ok "a copy" wait_for 60 got audit@archive.example
+like "leaves under a sender of ours" "$(of audit@archive.example)" "^${SRS}client.example=f@ours.example\$"
+sed -i /mr-copy/d spec
+
 # ---- and back ----
 rm -f out/*
 is "a bounce is taken" "$(send 127.0.0.1 '' "$BACK")" ''
@@ -225,9 +233,13 @@ is "the example has no error" "$(mr-pipe -t pipeline 2>&1)" 'pipeline: 4 stages,
 ADDRESS=$(mr-srs -k srs-keys -f anna@client.example mydomain.com)
 echo 'data show codes=sysexits sh -e show' >>pipeline
 echo 'grep "^recipient=" <&3 >&2' >show
-is "both ways" "$(mr-pipe -n -R routes -i 192.0.2.1 -f '' -r "$ADDRESS" -r sales@mydomain.com pipeline <../mail 2>&1 | grep ^recipient)" \
-	'recipient=anna@client.example
+for x in '' -x; do
+	is "both ways ${x:-inside}" "$(mr-pipe $x -n -R routes -i 192.0.2.1 -f '' -r "$ADDRESS" -r sales@mydomain.com pipeline <../mail 2>&1 | grep ^recipient)" \
+		'recipient=anna@client.example
 recipient=anna@mydomain.com
 recipient=anna@provider.example
 recipient=bob@mydomain.com'
+	like "and a forged one ${x:-inside}" "$(mr-pipe $x -n -R routes -i 192.0.2.1 -f '' -r SRS0=x@mydomain.com pipeline <../mail 2>&1)" \
+		'^action=REJECT 5.1.1 No such address'
+done
 done_testing
