@@ -13,6 +13,7 @@ const struct mr_filter *const mr_filters[] = {
 	&mr_filter_limit,
 	&mr_filter_mimecheck,
 	&mr_filter_spf,
+	&mr_filter_srs,
 	NULL,
 };
 

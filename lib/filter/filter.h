@@ -94,6 +94,7 @@ extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
 extern const struct mr_filter mr_filter_mimecheck;
 extern const struct mr_filter mr_filter_spf;
+extern const struct mr_filter mr_filter_srs;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
 extern const struct mr_filter *const mr_filters[];
