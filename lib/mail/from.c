@@ -231,11 +231,12 @@ mr_from_read(struct mr_from *from, struct mr_arena *arena, int fd, struct mr_err
 	enum mr_status st = mr_fields_read(&fields, arena, fd, "From", err);
 
 	from->n = 0;
-	for (size_t i = 0; st == MR_OK && i < fields.n; i++) {
+	for (size_t i = 0; st != MR_TEMP && i < fields.n; i++) {
 		struct mr_err why;
+		enum mr_status one = mr_from_add(from, arena, fields.value[i], &why);
 
-		if ((st = mr_from_add(from, arena, fields.value[i], &why)))
-			mr_err_set(err, st, "From: %s", why.text);
+		if (one && (st == MR_OK || one == MR_TEMP))
+			st = mr_err_set(err, one, "From: %s", why.text);
 	}
 	if (st == MR_OK && fields.n == 0)
 		return mr_err_set(err, MR_PERM, "no From field");

@@ -22,7 +22,8 @@ enum mr_status
 mr_from_add(struct mr_from *from, struct mr_arena *arena, struct mr_str value, struct mr_err *err);
 
 /* All From fields of the message that `fd` gives.  Statuses as above; MR_PERM also for no From field, for
- * none with an address, and for more of them than fields.h lets through. */
+ * none with an address, and for more of them than fields.h lets through.  Domains that stand in front of
+ * what is wrong in a field are there with MR_PERM, too. */
 enum mr_status
 mr_from_read(struct mr_from *from, struct mr_arena *arena, int fd, struct mr_err *err);
 

@@ -152,6 +152,7 @@ static const struct {
 	{ "\nFrom: a@a.example\n\n", NULL, "no From field" },
 	{ "From: undisclosed:;\n\n", NULL, "From: no address" },
 	{ "From: a@\n\n", NULL, "From: bad domain" },
+	{ "From: a@a.example, <x\nFrom: b@b.example\n\n", "a.example b.example", "without '>'" },
 };
 
 static void
@@ -165,10 +166,13 @@ test_messages(void)
 
 		mr_arena_init(&arena, 1 << 20);
 		st = read_message(&from, &arena, mr_str(messages[i].text), &err);
-		if (messages[i].why)
+		if (messages[i].why) {
 			ok(st == MR_PERM && strstr(err.text, messages[i].why), "message %zu: %s", i,
 			    err.text);
-		else if (ok(st == MR_OK, "message %zu is read: %s", i, err.text))
+			if (messages[i].domains)
+				is(joined(&from, &arena), messages[i].domains,
+				    "what is there counts");
+		} else if (ok(st == MR_OK, "message %zu is read: %s", i, err.text))
 			is(joined(&from, &arena), messages[i].domains, messages[i].domains);
 		mr_arena_free(&arena);
 	}
