@@ -213,8 +213,9 @@ read_env(const struct dmarc *s, struct message *m)
 	m->query.spf_result = mr_env_get(m->env, "spf_result");
 	m->query.spf_domain = mr_env_get(m->env, "spf_domain");
 	read_signatures(m, mr_env_get(m->env, "dkim_signatures"));
-	/* An outage before the first signature was read is no result. */
-	m->query.has_dkim = dkim.p && (m->query.signature_n || !mr_str_is(dkim, "temperror"));
+	/* A pass or an outage of nobody knows whose signature is no result. */
+	m->query.has_dkim = m->query.signature_n
+	    || (dkim.p && !mr_str_is(dkim, "pass") && !mr_str_is(dkim, "temperror"));
 	m->id = mr_env_get(m->env, "queue_id");
 	if (!m->id.p)
 		m->id = mr_env_get(m->env, "instance");

@@ -152,7 +152,7 @@ record spf_result=temperror spf_domain=other.example dkim_result=none
 means bob@rej.example '-a reject=reject' 100 '^dmarc_result=fail$'
 
 # what did not run is never a reason to refuse
-for missing in '' "$spf" 'dkim_result=none' 'dkim_result=pass dkim_signatures=other.example/s/pass' "$spf dkim_result=temperror"; do
+for missing in '' "$spf" 'dkim_result=none' 'dkim_result=pass dkim_signatures=other.example/s/pass' "$spf dkim_result=temperror" "$spf dkim_result=pass"; do
 	record $missing
 	means bob@rej.example '-a reject=reject -a permerror=reject -a quarantine=reject' 0 '^dmarc_result=temperror$'
 	like 'and the log warns' "$(cat log)" '^mr-dmarc: warn event=dmarc .* why=".*not? checked|neither SPF'
@@ -284,6 +284,9 @@ for x in '' -x; do
 	is 'has the class' "$(cat seen.log)" seen
 	like 'and its line in the log' "$(cat log)" ': info event=dmarc .* from=quar.example result=fail disposition=quarantine '
 done
+mail 'bob@bücher.example'
+like 'U-labels, in a child without rights' "$(mr-pipe -N mx.example -i 192.0.2.1 -f a@other.example -r u@ours.example spec2 <mail 2>&1)" \
+	'action=REJECT 5.7.1 DMARC policy of xn--bcher-kva.example: '
 is '-t tells what is missing' "$(echo 'data dmarc - mr-dmarc -c' >bad; mr-pipe -t bad)" \
 	"bad:1: warning: stage 'dmarc': mr-dmarc needs the results of mr-spf, which no stage before it runs
 bad:1: warning: stage 'dmarc': mr-dmarc needs the results of mr-dkimverify, which no stage before it runs
