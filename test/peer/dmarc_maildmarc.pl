@@ -82,7 +82,7 @@ for (1 .. $n) {
     my $result = $d->validate;
     my $word = eval { $result->published } ? $result->result : 'none';
     printf $want "%s %s\n", $word, lc $result->disposition;
-    printf $cases "%s client_address=192.0.2.1|spf_result=%s|spf_domain=%s|dkim_result=pass%s\n", $author,
+    printf $cases "%s client_address=192.0.2.1|spf_result=%s|spf_domain=%s|dkim_result=%s\n", $author,
         $spf->{result}, $spf->{domain},
-        @dkim ? '|dkim_signatures=' . join(' ', map { "$_->{domain}/s/$_->{result}" } @dkim) : '';
+        @dkim ? 'pass|dkim_signatures=' . join(' ', map { "$_->{domain}/s/$_->{result}" } @dkim) : 'none';
 }
