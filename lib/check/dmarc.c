@@ -11,9 +11,10 @@ struct check {
 	const struct mr_dmarc_query *q;
 	struct mr_dns *dns;
 	struct mr_arena *arena;
-	struct mr_dmarc_way way; /* of the author */
-	bool is_asked;           /* an answer is missing */
-	bool is_unknown;         /* an outage hides what may be a pass */
+	struct mr_dmarc_way way;  /* of the author */
+	bool is_asked;            /* an answer is missing */
+	const char *unknown;      /* what an outage hides that may be a pass, ... */
+	struct mr_str unknown_of; /* ... and whose; the first of them */
 };
 
 const char *
@@ -116,9 +117,10 @@ align(struct check *c, struct mr_str domain, bool is_strict)
 	                                         : UNALIGNED;
 }
 
-/* True if this identifier passed and is aligned. */
+/* True if this identifier passed and is aligned; `unknown` tells what it is if it cannot be told now. */
 static bool
-vouches(struct check *c, struct mr_str result, struct mr_str domain, bool is_strict)
+vouches(struct check *c, const char *unknown, struct mr_str result, struct mr_str domain,
+    bool is_strict)
 {
 	bool is_pass = mr_str_is(result, "pass");
 	enum aligned a;
@@ -128,8 +130,10 @@ vouches(struct check *c, struct mr_str result, struct mr_str domain, bool is_str
 	a = align(c, domain, is_strict);
 	if (a == ASKED)
 		c->is_asked = true;
-	else if (a == UNKNOWN || (a == ALIGNED && !is_pass))
-		c->is_unknown = true;
+	else if (!c->unknown && (a == UNKNOWN || (a == ALIGNED && !is_pass))) {
+		c->unknown = a == UNKNOWN ? "not known now: alignment of " : unknown;
+		c->unknown_of = domain;
+	}
 	return a == ALIGNED && is_pass;
 }
 
@@ -140,9 +144,11 @@ look_for_pass(struct check *c)
 	const struct mr_dmarc_record *r = &c->d->record;
 
 	if (q->spf_result.p)
-		c->d->is_spf_aligned = vouches(c, q->spf_result, q->spf_domain, r->is_aspf_strict);
+		c->d->is_spf_aligned = vouches(
+		    c, "not known now: SPF of ", q->spf_result, q->spf_domain, r->is_aspf_strict);
 	for (size_t i = 0; i < q->signature_n && i < MR_DMARC_SIGNATURE_MAX; i++)
-		if (vouches(c, q->signature[i].result, q->signature[i].domain, r->is_adkim_strict))
+		if (vouches(c, "not known now: DKIM of ", q->signature[i].result,
+		        q->signature[i].domain, r->is_adkim_strict))
 			c->d->is_dkim_aligned = true;
 }
 
@@ -203,9 +209,8 @@ mr_dmarc_check(struct mr_dmarc *d, const struct mr_dmarc_query *query, struct mr
 		        : query->spf_result.p ? "DKIM was not checked"
 		                              : "neither SPF nor DKIM was checked",
 		    nobody, err);
-	if (c.is_unknown)
-		return say(&c, MR_DMARC_RESULT_TEMPERROR,
-		    "an aligned result, or whether it is aligned, is not known now", nobody, err);
+	if (c.unknown)
+		return say(&c, MR_DMARC_RESULT_TEMPERROR, c.unknown, c.unknown_of, err);
 	d->result = MR_DMARC_RESULT_FAIL;
 	return MR_OK;
 }

@@ -147,7 +147,7 @@ means bob@away.example '-a temperror=defer' 111 '^action=DEFER 4.7.1 DMARC tempe
 means bob@away.example '-a temperror=defer -e open' 111 '^action=DEFER 4.7.1 DMARC temperror: no answer for'
 record spf_result=temperror spf_domain=rej.example dkim_result=none
 means bob@rej.example '-a reject=reject' 0 '^dmarc_result=temperror$'
-means bob@rej.example '-a temperror=defer' 111 'DMARC temperror: an aligned result'
+means bob@rej.example '-a temperror=defer' 111 'DMARC temperror: not known now: SPF of rej.example'
 record spf_result=temperror spf_domain=other.example dkim_result=none
 means bob@rej.example '-a reject=reject' 100 '^dmarc_result=fail$'
 

@@ -129,11 +129,9 @@ static const struct dmarc_case by_list[] = {
 	{ "slow.org.example", "pass slow.org.example", "",
 	    "temperror - no answer for the record of slow.org.example" },
 	{ "org.example", "temperror org.example", "",
-	    "temperror p=reject@org.example an aligned result, or whether it is aligned, is not "
-	    "known now" },
+	    "temperror p=reject@org.example not known now: SPF of org.example" },
 	{ "org.example", "fail x.example", "a.org.example/s/temperror",
-	    "temperror p=reject@org.example an aligned result, or whether it is aligned, is not "
-	    "known now" },
+	    "temperror p=reject@org.example not known now: DKIM of a.org.example" },
 	{ "org.example", "temperror x.example", "x.example/s/temperror",
 	    "fail p=reject@org.example" },
 	{ "org.example", "temperror org.example", "org.example/s/pass",
@@ -202,12 +200,10 @@ static const struct dmarc_case by_walk[] = {
 	{ "a.top.hid", "pass a.top.hid", "", "temperror - no answer for the record of a.top.hid" },
 	{ "own.top.hid", "pass own.top.hid", "", "pass p=reject@own.top.hid spf" },
 	{ "own.top.hid", "pass top.hid", "",
-	    "temperror p=reject@own.top.hid an aligned result, or whether it is aligned, is not "
-	    "known now" },
+	    "temperror p=reject@own.top.hid not known now: alignment of top.hid" },
 	{ "own.top.hid", "fail top.hid", "", "fail p=reject@own.top.hid" },
 	{ "org.example", "pass slow.org.example", "",
-	    "temperror p=reject@org.example an aligned result, or whether it is aligned, is not "
-	    "known now" },
+	    "temperror p=reject@org.example not known now: alignment of slow.org.example" },
 	{ "co.uk", "pass example.co.uk", "", "fail p=reject@co.uk" },
 	{ "example.co.uk", "pass other.co.uk", "", "fail p=reject@example.co.uk" },
 };
