@@ -60,6 +60,10 @@ struct mr_filter {
 	uint64_t
 	    time_s; /* with `ask` or `uses_dns`: how long its lookups may take, unless -T says */
 	bool uses_store; /* has -S */
+	const char *const
+	    *reads; /* commands whose results it needs, in stages before it; NULL at the end */
+	char
+	    marks; /* own letter with which exit code 99 speaks against a message: needs a class= of its own */
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
@@ -90,6 +94,7 @@ extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_copy;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
+extern const struct mr_filter mr_filter_dmarc;
 extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
 extern const struct mr_filter mr_filter_mimecheck;
