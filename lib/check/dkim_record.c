@@ -59,14 +59,14 @@ read_key(struct mr_dkim_record *r, struct mr_err *err)
 }
 
 static enum mr_status
-read_p(struct mr_dkim_record *r, struct mr_str p, struct mr_arena *arena, struct mr_err *err)
+read_p(struct mr_dkim_record *r, struct mr_arena *arena, struct mr_err *err)
 {
 	struct mr_buf text, bytes;
 	enum mr_status st;
 
 	mr_buf_init(&text, MR_DKIM_RECORD_MAX);
 	mr_buf_init(&bytes, MR_DKIM_RECORD_MAX);
-	mr_taglist_join(&text, p);
+	mr_taglist_join(&text, r->p);
 	st = text.is_full ? no_memory(err) : mr_base64_decode(&bytes, mr_buf_str(&text), err);
 	if (st == MR_OK) {
 		r->key = mr_arena_dup(arena, mr_buf_str(&bytes));
@@ -136,7 +136,6 @@ mr_dkim_record_parse(
 {
 	struct mr_taglist list;
 	struct mr_err why;
-	struct mr_str p;
 	enum mr_status st;
 
 	*record = (struct mr_dkim_record){ .kind_word = MR_STR("rsa") };
@@ -152,13 +151,13 @@ mr_dkim_record_parse(
 		return record->syntax.p ? MR_OK : no_memory(err);
 	}
 	read_tags(record, &list);
-	p = mr_taglist_get(&list, "p");
-	if (!p.p)
+	record->p = mr_taglist_get(&list, "p");
+	if (!record->p.p)
 		add(record, MR_DKIM_NO_P);
-	else if (!p.n)
+	else if (!record->p.n)
 		add(record, MR_DKIM_REVOKED);
 	else
-		return read_p(record, p, arena, err);
+		return read_p(record, arena, err);
 	return MR_OK;
 }
 

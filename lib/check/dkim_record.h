@@ -40,7 +40,7 @@ struct mr_dkim_record {
 	struct mr_str kind_word;   /* k=, or "rsa" */
 	enum mr_pkey_kind kind;    /* of k=, unless MR_DKIM_KIND */
 	struct mr_str hash, flags; /* h=, t= as written; p NULL: not there */
-	struct mr_str notes;       /* n= as written */
+	struct mr_str notes, p;    /* n=, p= as written */
 	struct mr_str key;         /* p= decoded: what mr_pkey_from_public reads; in the arena */
 	unsigned bits;             /* of an RSA key that can be read */
 };

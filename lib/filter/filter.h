@@ -62,6 +62,8 @@ struct mr_filter {
 	bool uses_store; /* has -S */
 	/* A filter of the message: without -H prints all of it, behind the answer's fields. */
 	bool prints_message;
+	/* A filter of the message: runs in a child of its own, for what it knows is not for others. */
+	bool has_secrets;
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
@@ -92,6 +94,7 @@ extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_copy;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
+extern const struct mr_filter mr_filter_dkimsign;
 extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
 extern const struct mr_filter mr_filter_mimecheck;
