@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LINE_MAX_COLUMNS 76u         /* of the field, RFC 5322 2.1.1 recommends 78 */
 #define SIGNATURE_MAX    (32u << 10) /* octets of one field */
@@ -110,6 +109,9 @@ read_header(struct mr_dkim_draft *d, struct mr_err *err)
 			return st;
 	if (st != MR_NOTFOUND)
 		return st;
+	/* Passed over by who reads mailboxes, and not by others; a field in front would break both. */
+	if (d->message.has_from_line)
+		return mr_err_set(err, MR_PERM, "it begins with the From line of a mailbox");
 	if (d->message.has_bad_line)
 		return mr_err_set(err, MR_PERM, "a line of the header is no field");
 	if (d->message.has_lone_cr)
@@ -125,18 +127,12 @@ mr_dkim_draft_begin(
     struct mr_dkim_draft **draft, struct mr_arena *arena, int fd, struct mr_err *err)
 {
 	struct mr_dkim_draft *d = mr_arena_alloc(arena, sizeof *d);
-	off_t at = lseek(fd, 0, SEEK_CUR);
-	char start[5] = { 0 };
 	enum mr_status st;
 
 	*draft = NULL;
 	if (!d)
 		return no_memory(err);
 	d->arena = arena;
-	/* Passed over by who reads mailboxes, and not by others; a field in front would break both. */
-	if (at >= 0 && pread(fd, start, sizeof start, at) == sizeof start
-	    && memcmp(start, "From ", sizeof start) == 0)
-		return mr_err_set(err, MR_PERM, "it begins with the From line of a mailbox");
 	if ((st = mr_message_open(&d->message, fd, MR_DKIM_SIGN_FIELD_MAX, err)))
 		return st;
 	if ((st = read_header(d, err)))
