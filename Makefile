@@ -158,6 +158,7 @@ bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $
 	MR_BUILD=$(abspath $(B)) test/bench/store-run
 	$(B)/bench/spf
 	MR_BUILD=$(abspath $(B)) test/bench/mime-run
+	MR_BUILD=$(abspath $(B)) test/bench/dkim-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -94,6 +94,30 @@ open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *s
 		find_program(pl, step);
 }
 
+/* What makes signatures worthless: anybody's mail is signed, or a signed message is changed. */
+static void
+judge_signing(struct mr_pipeline *pl)
+{
+	const struct mr_stage *signer = NULL;
+
+	for (size_t i = 0; i < pl->n; i++) {
+		const struct mr_stage *st = pl->step[i].stage;
+
+		if (pl->step[i].filter == &mr_filter_dkimsign) {
+			signer = st;
+			if (!(st->only & (MR_TRUSTED | MR_AUTH)))
+				mr_spec_complain(&pl->spec, st->line, true,
+				    "stage '%s': it signs what anybody sends; say "
+				    "only=auth+trusted",
+				    st->name);
+		} else if (signer && st->phase == MR_DATA && st->is_edit) {
+			mr_spec_complain(&pl->spec, st->line, true,
+			    "stage '%s': it edits what stage '%s' has signed", st->name,
+			    signer->name);
+		}
+	}
+}
+
 static enum mr_status
 read_spec(struct mr_pipeline *pl, const char *path, struct mr_err *err)
 {
@@ -138,6 +162,7 @@ mr_pipeline_open(
 		return mr_err_set(err, MR_TEMP, "%s: out of memory", path);
 	for (; pl->n < pl->spec.n; pl->n++)
 		open_step(pl, &pl->step[pl->n], &pl->spec.stage[pl->n]);
+	judge_signing(pl);
 	if (shares_dns(pl)
 	    && ((st = mr_watch_add(pl->conf.watch, MR_DNS_RESOLV_CONF, err))
 	        || (st = mr_dns_conf_read(&pl->resolver, MR_DNS_RESOLV_CONF, err))))

@@ -340,6 +340,14 @@ for x in '' -x; do
 	chmod 600 ed.key
 done
 
+printf 'data sign - mr-dkimsign -t table\ndata more edit cat\n' >careless
+is '-t warns of what makes signatures worthless' "$(mr-pipe -t careless; echo $?)" \
+	"careless:1: warning: stage 'sign': it signs what anybody sends; say only=auth+trusted
+careless:2: warning: stage 'more': it edits what stage 'sign' has signed
+careless: 2 stages, no error
+0"
+is 'and of nothing else' "$(mr-pipe -t spec)" 'spec: 3 stages, no error'
+
 # Who opens the key: one process, which is neither the runner nor the child that mr-mimecheck ran in.
 ASAN_OPTIONS=detect_leaks=0 strace -f -e trace=openat,clone,fork,vfork,clone3,seccomp,prctl -o trace \
 	mr-pipe -i 192.0.2.1 -f a@example.org -r b@example.net spec <lf >/dev/null 2>&1
