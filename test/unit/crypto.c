@@ -68,7 +68,7 @@ ed25519(void)
 {
 	static const uint8_t digest[MR_SHA256_N] = { 1, 2, 3 }, other[MR_SHA256_N] = { 1, 2, 4 };
 	struct mr_buf b, raw, pem;
-	struct mr_pkey *key, *pub, *again;
+	struct mr_pkey *key, *pub = NULL, *again = NULL;
 
 	mr_buf_init(&b, 4096);
 	mr_buf_init(&raw, 100);
@@ -116,7 +116,7 @@ rsa(void)
 {
 	static const uint8_t digest[MR_SHA256_N] = { 1, 2, 3 }, other[MR_SHA256_N] = { 1, 2, 4 };
 	struct mr_buf b, der, pem;
-	struct mr_pkey *key, *pub, *again;
+	struct mr_pkey *key, *pub = NULL, *again = NULL;
 
 	mr_buf_init(&b, 4096);
 	mr_buf_init(&der, 4096);
