@@ -107,6 +107,12 @@ $(B)/replay/%: $(B)/test/fuzz/%.o $(B)/test/fuzz/replay.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $^ $(LIBS)
 
+# A filter that is not in the tree: make EXAMPLE=mr-NAME.c build/example/mr-NAME
+$(B)/example/%: $(EXAMPLE) $(B)/libmr.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(OPTS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
+
 # ---- checks ------------------------------------------------------------------------------------
 
 lint: $(PROGS) $(B)/libmr.a
@@ -152,7 +158,7 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(B)/bench/rcpt $(ASK)
+bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(B)/bench/rcpt $(B)/bench/data $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 	MR_BUILD=$(abspath $(B)) test/bench/store-run

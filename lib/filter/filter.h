@@ -62,7 +62,7 @@ struct mr_filter {
 	bool uses_store; /* has -S */
 	/* A filter of the message: without -H prints all of it, behind the answer's fields. */
 	bool prints_message;
-	/* A filter of the message: runs in a child of its own, for what it knows is not for others. */
+	/* A filter of the message: it reads secret files, and runs in a child of its own that can. */
 	bool has_secrets;
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
-#define MESSAGE_WORDS 3
+#define WORDS_MAX 5 /* put before the options of an own filter */
 
 /* An executed command: argv with the path found instead of its first word. */
 static void
@@ -14,7 +14,7 @@ find_program(struct mr_pipeline *pl, struct mr_step *step)
 {
 	const struct mr_stage *st = step->stage;
 	struct mr_arena *arena = &pl->spec.arena;
-	static const char *const message_words[MESSAGE_WORDS] = { "-H", "-E", "3" };
+	const char *word[WORDS_MAX];
 	char path[PATH_MAX];
 	struct mr_str copy;
 	size_t words = 0;
@@ -26,17 +26,22 @@ find_program(struct mr_pipeline *pl, struct mr_step *step)
 		return;
 	}
 	copy = mr_arena_dup(arena, mr_str(path));
-	step->argv =
-	    mr_arena_alloc(arena, ((size_t)st->argc + 1 + MESSAGE_WORDS) * sizeof *step->argv);
+	step->argv = mr_arena_alloc(arena, ((size_t)st->argc + 1 + WORDS_MAX) * sizeof *step->argv);
 	if (!copy.p || !step->argv) {
 		pl->spec.is_out_of_memory = true;
 		return;
 	}
 	/* Own filters of the message are told that it is not for people, and where the record is. */
 	if (step->filter && step->filter->message) {
-		words = MESSAGE_WORDS;
-		memcpy(step->argv + 1, message_words, sizeof message_words);
+		word[words++] = "-H";
+		word[words++] = "-E";
+		word[words++] = "3";
 	}
+	if (step->filter && mr_filter_asks_dns(step->filter) && pl->conf.resolver) {
+		word[words++] = "-D";
+		word[words++] = pl->conf.resolver; /* one of its own stands behind it, and counts */
+	}
+	memcpy(step->argv + 1, word, words * sizeof *word);
 	memcpy(step->argv + 1 + words, st->argv + 1, (size_t)st->argc * sizeof *step->argv);
 	memcpy(&step->argv[0], &copy.p, sizeof copy.p);
 }
@@ -152,7 +157,7 @@ mr_pipeline_open(
 {
 	enum mr_status st;
 
-	*pl = (struct mr_pipeline){ .conf = *conf };
+	*pl = (struct mr_pipeline){ .conf = *conf, .stores.are_in_memory = conf->is_rehearsal };
 	if (!path)
 		return MR_OK;
 	if ((st = mr_watch_add(pl->conf.watch, path, err)) || (st = read_spec(pl, path, err)))
@@ -163,7 +168,10 @@ mr_pipeline_open(
 	for (; pl->n < pl->spec.n; pl->n++)
 		open_step(pl, &pl->step[pl->n], &pl->spec.stage[pl->n]);
 	judge_signing(pl);
-	if (shares_dns(pl)
+	if (pl->conf.resolver) {
+		if ((st = mr_dns_conf_parse(&pl->resolver, pl->conf.resolver, err)))
+			return st;
+	} else if (shares_dns(pl)
 	    && ((st = mr_watch_add(pl->conf.watch, MR_DNS_RESOLV_CONF, err))
 	        || (st = mr_dns_conf_read(&pl->resolver, MR_DNS_RESOLV_CONF, err))))
 		return st;

@@ -210,14 +210,9 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 	else if (step->argv)
 		run_program(step, io, answer, end);
 	else if (step->filter->message) {
-		/* What others' bytes made of a child is not there when secrets are. */
-		if (step->filter->has_secrets)
-			mr_confined_end(io->confined);
 		if (mr_confined_ask(io->confined, step, io->message_fd, stage->time_s, io->env,
 		        answer, &end->why))
 			end->is_broken = true;
-		if (step->filter->has_secrets)
-			mr_confined_end(io->confined);
 	} else {
 		mr_filter_ask(&step->own, io->env, answer);
 		if (answer->edited)

@@ -23,6 +23,14 @@ nothing(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 	return MR_OK;
 }
 
+static bool
+can_read(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
 /* Tells as its verdict's words what it was able to do. */
 static enum mr_status
 look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
@@ -35,12 +43,12 @@ look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct 
 	(void)err;
 	if (read(fd, text, sizeof text - 1) < 0)
 		text[0] = '?';
-	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s", text,
+	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s%s", text,
 	    mr_env_get(env, "sender").p, socket(AF_INET, SOCK_STREAM, 0) >= 0 ? " socket" : "",
 	    fork() >= 0 ? " fork" : "", kill(getppid(), 0) == 0 ? " kill" : "",
 	    open("/tmp/mr-confined", O_WRONLY | O_CREAT, 0600) >= 0 ? " write" : "",
-	    has_more ? " descriptor" : "", access("/etc/passwd", R_OK) == 0 ? " reads" : "",
-	    made >= 0 ? " memory" : "");
+	    has_more ? " descriptor" : "", can_read("/etc/passwd") ? " reads" : "",
+	    can_read("/usr/bin/env") ? " system" : "", made >= 0 ? " memory" : "");
 	close(made);
 	return MR_OK;
 }
@@ -192,7 +200,7 @@ ask(struct world *w, size_t i, struct mr_answer *answer, struct mr_err *err)
 int
 main(void)
 {
-	static const char seen[] = "5.7.1 read=hello sender=a@example.org reads memory";
+	static const char seen[] = "5.7.1 read=hello sender=a@example.org system memory";
 	struct mr_arena arena;
 	struct mr_answer answer;
 	struct mr_err err = { "" };
@@ -206,7 +214,8 @@ main(void)
 	ok(ask(&w, 0, &answer, &err) == MR_OK && answer.verdict == MR_REFUSE, "it answers: %s",
 	    err.text);
 	is(answer.text, seen,
-	    "it reads, and has memory; no socket, process, signal, file, descriptor");
+	    "it reads the system's files, and has memory; no other file, socket, process, signal, "
+	    "descriptor");
 	first = w.confined.pid;
 	ok(ask(&w, 4, &answer, &err) == MR_OK && answer.verdict == MR_DEFER, "a fault of its own");
 	ok(ask(&w, 5, &answer, &err) == MR_OK && w.confined.pid == first && first > 0,
