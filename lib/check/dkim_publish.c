@@ -84,24 +84,61 @@ fault(struct check *c, const char *what)
 	say(c, what);
 }
 
-/* How much of the key's own p= is there if the rest was cut off; 0: it is whole, or another key. */
+/* What happens to a key's own p= on its way into the DNS. */
+struct damage {
+	size_t
+	    cut_at; /* so much of it is there, the rest was cut off; 0: it is whole, or another key */
+	bool has_blanks;    /* it is whole, with white space in it */
+	bool has_lost_plus; /* a blank stands where there was '+': of a web form */
+};
+
 static enum mr_status
-cut_at(const struct check *c, const struct mr_dkim_record *r, size_t *at, struct mr_err *err)
+find_damage(
+    const struct check *c, const struct mr_dkim_record *r, struct damage *d, struct mr_err *err)
 {
-	struct mr_buf want, got;
+	struct mr_buf want, got, plus;
 	enum mr_status st;
 
-	*at = 0;
+	*d = (struct damage){ .cut_at = 0 };
 	mr_buf_init(&want, MR_DKIM_PUBLISH_MAX);
 	mr_buf_init(&got, MR_DKIM_RECORD_MAX);
+	mr_buf_init(&plus, MR_DKIM_RECORD_MAX);
 	mr_taglist_join(&got, r->p);
-	/* Every key of a kind begins with the same octets; 60 characters of base64 are beyond them. */
-	if ((st = add_p(&want, c->key, err)) == MR_OK && got.n > 60 && got.n < want.n
-	    && mr_str_eq(mr_buf_str(&got), (struct mr_str){ want.p, got.n }))
-		*at = got.n;
+	for (size_t i = 0; i < r->p.n; i++)
+		mr_buf_addc(&plus, r->p.p[i] == ' ' ? '+' : r->p.p[i]);
+	if ((st = add_p(&want, c->key, err)) == MR_OK) {
+		/* Every key of a kind begins with the same octets; 60 characters are beyond them. */
+		if (got.n > 60 && got.n < want.n
+		    && mr_str_eq(mr_buf_str(&got), (struct mr_str){ want.p, got.n }))
+			d->cut_at = got.n;
+		d->has_blanks = got.n != r->p.n && mr_str_eq(mr_buf_str(&got), mr_buf_str(&want));
+		d->has_lost_plus =
+		    got.n != r->p.n && mr_str_eq(mr_buf_str(&plus), mr_buf_str(&want));
+	}
 	mr_buf_free(&want);
 	mr_buf_free(&got);
+	mr_buf_free(&plus);
 	return st;
+}
+
+/* Tells it; true if it explains why p= is no key, or another. */
+static bool
+tell_damage(struct check *c, const struct damage *d, size_t text_n)
+{
+	struct mr_str line;
+
+	if (d->has_lost_plus)
+		fault(c, "blanks stand in p= where there must be '+'");
+	else if (d->has_blanks)
+		say(c, "note: white space stands in p=, which is allowed");
+	if (d->cut_at) {
+		line = mr_arena_fmt(c->arena,
+		    "cut: the record ends after %zu octets, within p=; a string of a TXT record "
+		    "holds %u, so it must be published as several",
+		    text_n, MR_DNS_STRING_MAX);
+		fault(c, line.p ? line.p : "cut");
+	}
+	return d->has_lost_plus || d->cut_at;
 }
 
 /* The key of a record in which nothing is wrong. */
@@ -128,22 +165,24 @@ static enum mr_status
 judge(struct check *c, struct mr_str text, struct mr_err *err)
 {
 	struct mr_dkim_record r;
+	struct damage damage;
 	struct mr_str line;
-	size_t cut;
+	bool is_explained;
 	enum mr_status st = mr_dkim_record_parse(&r, text, c->arena, err);
 
-	if (st || (st = cut_at(c, &r, &cut, err)))
+	if (st || (st = find_damage(c, &r, &damage, err)))
 		return st;
+	is_explained = tell_damage(c, &damage, text.n);
 	for (unsigned f = 0; f < MR_DKIM_FAULTS; f++) {
 		bool is_note = f > MR_DKIM_TESTING;
+		const char *what = mr_dkim_fault_text((enum mr_dkim_fault)f);
 
 		if (!mr_dkim_record_has(&r, (enum mr_dkim_fault)f)
-		    || (cut && (f == MR_DKIM_BASE64 || f == MR_DKIM_KEY)))
+		    || (is_explained && (f == MR_DKIM_BASE64 || f == MR_DKIM_KEY)))
 			continue;
-		line = f == MR_DKIM_SYNTAX ? mr_arena_fmt(c->arena, "%s: %s",
-		           mr_dkim_fault_text((enum mr_dkim_fault)f), r.syntax.p)
-		                           : mr_arena_fmt(c->arena, "%s%s", is_note ? "note: " : "",
-		                               mr_dkim_fault_text((enum mr_dkim_fault)f));
+		line = f == MR_DKIM_SYNTAX
+		    ? mr_arena_fmt(c->arena, "%s: %s", what, r.syntax.p)
+		    : mr_arena_fmt(c->arena, "%s%s", is_note ? "note: " : "", what);
 		if (!line.p)
 			return mr_err_set(err, MR_TEMP, "out of memory");
 		if (is_note)
@@ -151,14 +190,8 @@ judge(struct check *c, struct mr_str text, struct mr_err *err)
 		else
 			fault(c, line.p);
 	}
-	if (cut) {
-		line = mr_arena_fmt(c->arena,
-		    "cut: the record ends after %zu octets, within p=; a string of a TXT record "
-		    "holds %u, so it must be published as several",
-		    text.n, MR_DNS_STRING_MAX);
-		fault(c, line.p ? line.p : "cut");
-	}
-	return mr_dkim_record_worst(&r) == MR_DKIM_FAULTS && !cut ? compare(c, &r, err) : MR_OK;
+	return mr_dkim_record_worst(&r) == MR_DKIM_FAULTS && !is_explained ? compare(c, &r, err)
+	                                                                   : MR_OK;
 }
 
 /* Whether somebody forgot the final dot in a zone file: the record stands at OWNER.ZONE. */

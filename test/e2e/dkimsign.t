@@ -233,7 +233,8 @@ checks() {
 key=
 checks 'good' 'fits the private key
 0' "v=DKIM1; k=rsa; p=$p"
-checks 'good, with white space in p=' 'fits the private key
+checks 'good, with white space in p=' 'note: white space stands in p=, which is allowed
+s._domainkey.example.org: fits the private key
 0' "v=DKIM1;k=rsa;p=$(echo "$p" | fold -w 60 | tr '\n' ' ')"
 checks 'no v=' 'note: no v=DKIM1 in front
 s._domainkey.example.org: fits the private key
@@ -251,6 +252,15 @@ checks 'cut at 255' 'cut: the record ends after 255 octets, within p=; a string 
 100' "$(echo "v=DKIM1; k=rsa; p=$p" | cut -c1-255)"
 checks 'cut at a multiple of 4' 'cut: the record ends after 218 octets, within p=; a string of a TXT record holds 255, so it must be published as several
 100' "v=DKIM1; k=rsa; p=$(echo "$p" | cut -c1-200)"
+mr-dkimsign -g -k plus.key
+while ! mr-dkimsign -p -d example.org -s s -k plus.key | sed -n 3p | grep -q '+'; do
+	rm plus.key
+	mr-dkimsign -g -k plus.key
+done
+key=plus.key
+checks "'+' lost in a web form" "blanks stand in p= where there must be '+'
+100" "$(mr-dkimsign -p -d example.org -s s -k plus.key | sed -n '3s/^; //p' | tr + ' ')"
+key=
 checks 'quotes pasted in' 'quotes or backslashes of a zone file stand in the record itself
 s._domainkey.example.org: p= is not base64: cut off, or with stray characters
 100' "v=DKIM1; k=rsa; p=$(echo "$p" | cut -c1-200)\" \"$(echo "$p" | cut -c201-)"
