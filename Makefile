@@ -15,8 +15,9 @@ B      ?= build
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev libspf2-dev libidn2-dev \
 	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev file
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
-	python3-yaml python3-spf python3-srs python3-authres python3-dkim libmail-dmarc-perl postsrsd openssl publicsuffix nsd unbound \
-	rbldnsd redis-server swaks postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools ripmime
+	python3-yaml python3-spf python3-srs python3-authres python3-dkim python3-nacl libopendkim11 libmail-dmarc-perl \
+	postsrsd openssl publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp openbsd-inetd mailfront \
+	systemd s6 runit daemontools ripmime
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -164,6 +165,7 @@ bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $
 	MR_BUILD=$(abspath $(B)) test/bench/store-run
 	$(B)/bench/spf
 	MR_BUILD=$(abspath $(B)) test/bench/mime-run
+	MR_BUILD=$(abspath $(B)) test/bench/dkim-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

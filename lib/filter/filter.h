@@ -64,6 +64,10 @@ struct mr_filter {
 	    *reads; /* commands whose results it needs, in stages before it; NULL at the end */
 	char
 	    marks; /* own letter with which exit code 99 speaks against a message: needs a class= of its own */
+	/* A filter of the message: without -H prints all of it, behind the answer's fields. */
+	bool prints_message;
+	/* A filter of the message: it reads secret files, and runs in a child of its own that can. */
+	bool has_secrets;
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
@@ -94,6 +98,7 @@ extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_copy;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
+extern const struct mr_filter mr_filter_dkimsign;
 extern const struct mr_filter mr_filter_dmarc;
 extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;

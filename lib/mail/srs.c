@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #define DAY_S     86400
 #define DAY_CYCLE 1024u /* two characters of base32 */
 #define TAG_LEN   4u
+#define HASH_ROOM 29u /* base64 of an HMAC-SHA-1, and a NUL */
 
 /* ---- keys ----------------------------------------------------------------------------------------- */
 
@@ -104,13 +106,21 @@ mr_srs_free(struct mr_srs *srs)
 
 /* The hash under `key` of what it protects, which is in lower case. */
 static enum mr_status
-make_hash(
-    char hash[MR_BASE64_N(MR_SHA1_N)], struct mr_str key, struct mr_str what, struct mr_err *err)
+make_hash(char hash[HASH_ROOM], struct mr_str key, struct mr_str what, struct mr_err *err)
 {
 	uint8_t mac[MR_SHA1_N];
+	struct mr_buf text;
 	enum mr_status st = mr_hmac_sha1(mac, key, what, err);
 
-	return st ? st : mr_base64(hash, (struct mr_str){ (const char *)mac, sizeof mac }, err);
+	mr_buf_init(&text, HASH_ROOM);
+	if (st == MR_OK)
+		st = mr_base64_encode(&text, (struct mr_str){ (const char *)mac, sizeof mac }, err);
+	if (st == MR_OK) {
+		memcpy(hash, text.p, text.n);
+		hash[text.n] = '\0';
+	}
+	mr_buf_free(&text);
+	return st;
 }
 
 /* What a hash protects: no separators, case does not count. */
@@ -137,7 +147,7 @@ static enum mr_status
 is_signed(
     bool *is, const struct mr_srs *srs, struct mr_str hash, struct mr_str what, struct mr_err *err)
 {
-	char right[MR_BASE64_N(MR_SHA1_N)];
+	char right[HASH_ROOM];
 	enum mr_status st = MR_OK;
 
 	*is = false;
@@ -293,7 +303,7 @@ mr_srs_forward(struct mr_str *to, const struct mr_srs *srs, struct mr_arena *are
 {
 	ptrdiff_t at = mr_str_rchr(sender, '@');
 	struct mr_str local, what, rest;
-	char hash[MR_BASE64_N(MR_SHA1_N)], day[2];
+	char hash[HASH_ROOM], day[2];
 	struct parts p;
 	enum mr_status st;
 	bool is_srs1 = true;

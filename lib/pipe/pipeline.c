@@ -128,6 +128,30 @@ open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *s
 		find_program(pl, step);
 }
 
+/* What makes signatures worthless: anybody's mail is signed, or a signed message is changed. */
+static void
+judge_signing(struct mr_pipeline *pl)
+{
+	const struct mr_stage *signer = NULL;
+
+	for (size_t i = 0; i < pl->n; i++) {
+		const struct mr_stage *st = pl->step[i].stage;
+
+		if (pl->step[i].filter == &mr_filter_dkimsign) {
+			signer = st;
+			if (!(st->only & (MR_TRUSTED | MR_AUTH)))
+				mr_spec_complain(&pl->spec, st->line, true,
+				    "stage '%s': it signs what anybody sends; say "
+				    "only=auth+trusted",
+				    st->name);
+		} else if (signer && st->phase == MR_DATA && st->is_edit) {
+			mr_spec_complain(&pl->spec, st->line, true,
+			    "stage '%s': it edits what stage '%s' has signed", st->name,
+			    signer->name);
+		}
+	}
+}
+
 static enum mr_status
 read_spec(struct mr_pipeline *pl, const char *path, struct mr_err *err)
 {
@@ -175,6 +199,7 @@ mr_pipeline_open(
 	for (size_t i = 0; i < pl->n; i++)
 		if (pl->step[i].filter)
 			check_place(pl, &pl->step[i]);
+	judge_signing(pl);
 	if (pl->conf.resolver) {
 		if ((st = mr_dns_conf_parse(&pl->resolver, pl->conf.resolver, err)))
 			return st;

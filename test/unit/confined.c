@@ -142,7 +142,8 @@ ask_on_and_on(
 	return MR_OK;
 }
 
-#define STEPS 8
+#define STEPS  9
+#define SECRET 8 /* it has secrets */
 
 /* A pipeline of one step for each function. */
 struct world {
@@ -157,9 +158,9 @@ struct world {
 static bool
 open_world(struct world *w, struct mr_err *err)
 {
-	static enum mr_status (*const message[STEPS])(void *, int, const struct mr_env *,
-	    struct mr_answer *,
-	    struct mr_err *) = { look, die, crash, be_silent, fail, look, ask_dns, ask_on_and_on };
+	static enum mr_status (*const message[STEPS])(
+	    void *, int, const struct mr_env *, struct mr_answer *, struct mr_err *) = { look, die,
+		crash, be_silent, fail, look, ask_dns, ask_on_and_on, look };
 	static char word[] = "mr-test";
 	char *const argv[] = { word, NULL };
 
@@ -175,6 +176,7 @@ open_world(struct world *w, struct mr_err *err)
 			w->filter[i].open = open_asking;
 			w->filter[i].time_s = 60;
 		}
+		w->filter[i].has_secrets = i == SECRET;
 		w->step[i].filter = &w->filter[i];
 		if (mr_filter_open(
 		        &w->step[i].own, &w->filter[i], 1, argv, NULL, NULL, &w->pl.stores, err))
@@ -236,6 +238,16 @@ main(void)
 	ok(ask(&w, 7, &answer, &err) == MR_TEMP && strstr(err.text, "no answer: it asks on and on"),
 	    "one that never ends asking: %s", err.text);
 	ok(ask(&w, 0, &answer, &err) == MR_OK, "and again");
+	first = w.confined.pid;
+	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first,
+	    "one that has secrets runs in a child of its own");
+	is(answer.text, "5.7.1 read=hello sender=a@example.org reads system memory",
+	    "which can read all files, and nothing more");
+	first = w.confined.pid;
+	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first, "each time");
+	first = w.confined.pid;
+	ok(ask(&w, 0, &answer, &err) == MR_OK && w.confined.pid != first, "alone");
+	is(answer.text, seen, "the next can read no more than others");
 	mr_confined_end(&w.confined);
 	ok(w.confined.pid == 0 && waitpid(-1, NULL, 0) < 0, "no child is left");
 	for (size_t i = 0; i < STEPS; i++)
