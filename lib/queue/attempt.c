@@ -28,7 +28,8 @@ struct mr_active {
 	struct mr_arena arena;
 	struct mr_spool_file file;
 	struct mr_record record;
-	struct result *result; /* one for each recipient of the file */
+	struct result *result;      /* one for each recipient of the file */
+	struct mr_str forward_path; /* what forwarded mail leaves under; p NULL: not made yet */
 	int fd;
 	size_t task_n; /* given to the pool, not ended */
 };
@@ -367,29 +368,43 @@ mx_of(struct mr_arena *arena, struct mr_str domain)
 	return ip;
 }
 
-/* The reverse-path for recipient `i`.  One that cannot be rewritten leaves as it is: some hosts will refuse
- * it, but not all. */
+/* What forwarded mail of this sender leaves under, made once.  One that cannot be rewritten leaves as it is:
+ * some hosts will refuse it, but not all. */
+static enum mr_status
+forward_path(struct mr_sched *s, struct mr_message *msg, struct mr_str sender, struct mr_err *err)
+{
+	struct mr_active *a = msg->active;
+	enum mr_status st;
+
+	if (a->forward_path.p)
+		return MR_OK;
+	st = mr_srs_forward(&a->forward_path, &s->srs, &a->arena, sender, mr_clock_now_s(), err);
+	if (st != MR_PERM)
+		return st;
+	MR_LOG(s->conf->log, MR_LOG_WARN, "srs", { "id", mr_str(msg->id) }, { "sender", sender },
+	    { "why", mr_str(err->text) });
+	a->forward_path = sender;
+	return MR_OK;
+}
+
+/* The reverse-path for recipient `i`. */
 static enum mr_status
 find_sender(struct mr_sched *s, struct mr_message *msg, size_t i, const struct mr_route *route,
     struct mr_str *sender, struct mr_err *err)
 {
 	struct mr_active *a = msg->active;
 	struct mr_str own = mr_env_get(&a->file.env, "sender");
+	bool is_forwarded;
 	enum mr_status st;
 
-	st = mr_queue_reverse_path(sender, s, &a->arena, own, rcpt_of(a, i), route, err);
-	if (st == MR_PERM) {
-		MR_LOG(s->conf->log, MR_LOG_WARN, "srs", { "id", mr_str(msg->id) },
-		    { "sender", own }, { "rcpt", rcpt_of(a, i)->addr },
-		    { "why", mr_str(err->text) });
-		*sender = own;
-		st = MR_OK;
-	}
-	if (!sender->p)
-		*sender = MR_STR("");
-	else if (!mr_str_eq(*sender, own))
+	*sender = own.p ? own : MR_STR("");
+	st = mr_queue_is_forwarded(&is_forwarded, s, *sender, rcpt_of(a, i), route, err);
+	if (st || !is_forwarded || (st = forward_path(s, msg, own, err)))
+		return st;
+	*sender = a->forward_path;
+	if (!mr_str_eq(*sender, own))
 		a->result[i].reverse_path = *sender;
-	return st;
+	return MR_OK;
 }
 
 /* Where recipient `i` goes, and under which sender; p NULL: nowhere, and its result says why. */

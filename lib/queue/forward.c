@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "queue/state.h"
 
 static struct mr_str
@@ -43,20 +42,18 @@ mr_queue_open_files(const struct mr_sched_conf *conf, struct mr_table **routes, 
 }
 
 enum mr_status
-mr_queue_reverse_path(struct mr_str *path, const struct mr_sched *s, struct mr_arena *arena,
-    struct mr_str sender, const struct mr_rcpt *rcpt, const struct mr_route *route,
-    struct mr_err *err)
+mr_queue_is_forwarded(bool *is, const struct mr_sched *s, struct mr_str sender,
+    const struct mr_rcpt *rcpt, const struct mr_route *route, struct mr_err *err)
 {
 	struct mr_str original = mr_attrs_get(&rcpt->attrs, "original_recipient");
 	struct mr_route from;
 	enum mr_status st;
 
-	*path = sender;
+	*is = false;
 	if (s->srs.key_n == 0 || !sender.n || !original.n || mr_route_is_ours(route)
 	    || mr_str_caseeq(domain_of(original), domain_of(rcpt->addr)))
 		return MR_OK;
-	if ((st = mr_route_find(s->routes, domain_of(sender), &from, err))
-	    || mr_route_is_ours(&from))
-		return st;
-	return mr_srs_forward(path, &s->srs, arena, sender, mr_clock_now_s(), err);
+	st = mr_route_find(s->routes, domain_of(sender), &from, err);
+	*is = st == MR_OK && !mr_route_is_ours(&from);
+	return st;
 }

@@ -42,12 +42,10 @@ void mr_attempt_drop(void *ctx, struct mr_message *msg);
 enum mr_status mr_queue_open_files(const struct mr_sched_conf *conf, struct mr_table **routes,
     struct mr_srs *srs, struct mr_err *err);
 
-/* The reverse-path that mail of `sender` leaves under to a recipient that goes by `route`: another one if it
- * is forwarded, which means that it came for an address in another domain and neither sender nor recipient is
- * ours.  In `arena`.  MR_PERM: that one would be too long. */
-enum mr_status mr_queue_reverse_path(struct mr_str *path, const struct mr_sched *s,
-    struct mr_arena *arena, struct mr_str sender, const struct mr_rcpt *rcpt,
-    const struct mr_route *route, struct mr_err *err);
+/* True if mail of `sender` to a recipient that goes by `route` is to leave under another sender: there are keys
+ * for one, it came for an address in another domain, and neither sender nor recipient is ours. */
+enum mr_status mr_queue_is_forwarded(bool *is, const struct mr_sched *s, struct mr_str sender,
+    const struct mr_rcpt *rcpt, const struct mr_route *route, struct mr_err *err);
 
 /* Removes a message's files.  MR_NOTFOUND: there was none. */
 enum mr_status mr_queue_remove(const struct mr_spool *spool, const char *id, struct mr_err *err);
