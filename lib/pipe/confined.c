@@ -16,12 +16,17 @@
 
 #define JOB_MEMORY_MAX (16u << 20) /* what one record and its answer may take in the child */
 #define CHILD_FAILED   1           /* its exit code when it cannot go on */
+#define DNS_BATCHES    16u         /* that one stage may ask for one message */
+#define FROM_CHILD_MAX (sizeof(struct frame) + MR_DNS_CARRIED_MAX)
 
-/* What goes over the socket, both ways: this, and `len` bytes of text. */
+/* What goes over the socket, both ways: this, and `len` bytes of text.  The child speaks when it is spoken to:
+ * a record brings an answer, or DNS questions, which bring their answers first. */
 struct frame {
-	uint32_t number; /* to the child: which step; from it: the verdict */
+	uint32_t number; /* to the child: which step; from it: the verdict, or QUESTIONS */
 	uint32_t len;
 };
+
+#define QUESTIONS 1u /* no verdict's number */
 
 static enum mr_status
 send_frame(
@@ -92,6 +97,45 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* A resolver's carrier: the session asks for us. */
+static enum mr_status
+carry(void *ctx, struct mr_str questions, struct mr_str *answers, struct mr_err *err)
+{
+	struct mr_reader *in = ctx;
+	struct mr_buf text;
+	uint32_t number;
+	enum mr_status st;
+
+	mr_buf_init(&text, questions.n);
+	mr_buf_add(&text, questions);
+	st = send_frame(1, QUESTIONS, &text, MR_NO_DEADLINE, err);
+	mr_buf_free(&text);
+	mr_reader_take(in, mr_reader_window(in).n);
+	return st ? st : receive_frame(in, &number, answers, MR_NO_DEADLINE, err);
+}
+
+/* All filters ask through the session, also those with -D: it knows whom. */
+static bool
+open_dns(struct mr_pipeline *pl, struct mr_reader *in, struct mr_dns_carrier *carrier)
+{
+	const struct mr_dns_conf conf = { .carrier = carrier };
+	struct mr_dns *dns = NULL;
+
+	*carrier = (struct mr_dns_carrier){ carry, in };
+	for (size_t i = 0; i < pl->n; i++) {
+		const struct mr_filter *filter = pl->step[i].filter;
+
+		if (!filter || !filter->message || !mr_filter_asks_dns(filter))
+			continue;
+		if (!dns
+		    && (mr_reader_init(in, 1, sizeof(struct frame) + MR_DNS_CARRIED_MAX, NULL)
+		        || mr_dns_open(&dns, &conf, NULL)))
+			return false;
+		pl->step[i].own.conf.dns = dns;
+	}
+	return true;
+}
+
 static bool
 do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 {
@@ -121,7 +165,8 @@ do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 static int
 child(struct mr_pipeline *pl, int message_fd, int sock)
 {
-	struct mr_reader in;
+	struct mr_dns_carrier carrier;
+	struct mr_reader in, dns_in;
 	struct mr_str record;
 	uint32_t number;
 	enum mr_status st;
@@ -129,7 +174,8 @@ child(struct mr_pipeline *pl, int message_fd, int sock)
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (!take_descriptors(message_fd, sock)
-	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL))
+	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL)
+	    || !open_dns(pl, &dns_in, &carrier))
 		return CHILD_FAILED;
 	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
@@ -191,8 +237,29 @@ start(struct mr_confined *c, int message_fd, struct mr_err *err)
 	return MR_OK;
 }
 
+/* Asks what the child wants to know of the resolver of the stage's filter, and tells it. */
 static enum mr_status
-talk(struct mr_confined *c, uint32_t step, const struct mr_env *env, int64_t deadline_ms,
+ask_for(struct mr_confined *c, struct mr_step *step, struct mr_str questions, int64_t deadline_ms,
+    struct mr_err *err)
+{
+	struct mr_buf answers;
+	struct mr_dns *dns;
+	enum mr_status st;
+
+	if (!mr_filter_asks_dns(step->filter))
+		return mr_err_set(err, MR_TEMP, "it asks the DNS");
+	if ((st = mr_filter_dns(&step->own, &dns, err)))
+		return st;
+	mr_buf_init(&answers, MR_DNS_CARRIED_MAX);
+	mr_dns_serve(dns, questions, deadline_ms, &answers);
+	answers.is_full = false; /* the last ones are missing, and taken for an outage */
+	st = send_frame(c->sock, QUESTIONS, &answers, deadline_ms, err);
+	mr_buf_free(&answers);
+	return st;
+}
+
+static enum mr_status
+talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int64_t deadline_ms,
     struct mr_answer *answer, struct mr_err *err)
 {
 	struct mr_buf record;
@@ -201,14 +268,22 @@ talk(struct mr_confined *c, uint32_t step, const struct mr_env *env, int64_t dea
 	uint32_t verdict;
 	enum mr_status st;
 
-	if ((st = mr_reader_init(&in, c->sock, sizeof(struct frame) + 2 * MR_ANSWER_MAX, err)))
+	if ((st = mr_reader_init(&in, c->sock, FROM_CHILD_MAX, err)))
 		return st;
 	mr_buf_init(&record, MR_ENV_MAX);
 	mr_env_write(env, &record);
-	st = send_frame(c->sock, step, &record, deadline_ms, err);
+	st = send_frame(c->sock, (uint32_t)(step - c->pl->step), &record, deadline_ms, err);
 	mr_buf_free(&record);
 	if (st == MR_OK)
 		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
+	for (unsigned n = 0; st == MR_OK && verdict == QUESTIONS && n < DNS_BATCHES; n++) {
+		if ((st = ask_for(c, step, text, deadline_ms, err)))
+			break;
+		mr_reader_take(&in, mr_reader_window(&in).n);
+		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
+	}
+	if (st == MR_OK && verdict == QUESTIONS)
+		st = mr_err_set(err, MR_TEMP, "it asks on and on");
 	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
 	    && verdict != MR_DEFER)
 		st = mr_err_set(err, MR_TEMP, "no verdict");
@@ -220,7 +295,7 @@ talk(struct mr_confined *c, uint32_t step, const struct mr_env *env, int64_t dea
 }
 
 enum mr_status
-mr_confined_ask(struct mr_confined *c, const struct mr_step *step, int message_fd, uint64_t time_s,
+mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd, uint64_t time_s,
     const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
 {
 	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
@@ -232,7 +307,7 @@ mr_confined_ask(struct mr_confined *c, const struct mr_step *step, int message_f
 		mr_confined_end(c);
 	if (!c->pid && (st = start(c, message_fd, err)))
 		return st;
-	st = talk(c, (uint32_t)(step - c->pl->step), env, deadline_ms, answer, &why);
+	st = talk(c, step, env, deadline_ms, answer, &why);
 	if (st == MR_OK)
 		return MR_OK;
 	if (st != MR_NOTFOUND)

@@ -115,7 +115,8 @@ shares_dns(const struct mr_pipeline *pl)
 	for (size_t i = 0; i < pl->n; i++) {
 		const struct mr_step *step = &pl->step[i];
 
-		if (step->filter && step->filter->ask && !step->argv && !step->own.has_resolver)
+		if (step->filter && mr_filter_asks_dns(step->filter) && !step->argv
+		    && !step->own.has_resolver)
 			return true;
 	}
 	return false;
