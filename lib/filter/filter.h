@@ -60,6 +60,8 @@ struct mr_filter {
 	uint64_t
 	    time_s; /* with `ask` or `uses_dns`: how long its lookups may take, unless -T says */
 	bool uses_store; /* has -S */
+	bool
+	    prints_message; /* of the message: without -H prints the whole of it behind the answer's fields */
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
