@@ -115,7 +115,8 @@ read_canonicalization(struct mr_dkim_sig *sig, struct mr_str c)
 	if (!body.p)
 		body = MR_STR("simple");
 	sig->is_body_relaxed = mr_str_caseis(body, "relaxed");
-	if ((!mr_str_caseis(header, "relaxed") && !mr_str_caseis(header, "simple"))
+	sig->is_header_relaxed = mr_str_caseis(header, "relaxed");
+	if ((!sig->is_header_relaxed && !mr_str_caseis(header, "simple"))
 	    || (!sig->is_body_relaxed && !mr_str_caseis(body, "simple")))
 		missing(sig, "unknown canonicalization");
 }

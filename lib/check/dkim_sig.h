@@ -38,7 +38,7 @@ struct mr_dkim_sig {
 	enum mr_pkey_kind kind;                         /* of the key that it needs */
 	struct mr_str written_domain, written_selector; /* views of the field */
 	struct mr_str h; /* h=, names joined by ':' with white space */
-	bool is_body_relaxed;
+	bool is_header_relaxed, is_body_relaxed;
 	bool has_length;        /* l= */
 	uint64_t length;        /* octets of the canonical body */
 	bool is_identity_below; /* the domain of i= is below d=: not allowed with t=s of the key */

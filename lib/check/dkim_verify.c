@@ -273,6 +273,27 @@ is_handed(const struct verify *v, size_t nth)
 	return false;
 }
 
+/* A field with blanks before its colon (RFC 5322 4.5).  libopendkim takes none, and for relaxed
+ * canonicalization they are not there; a simple one will not fit. */
+static enum mr_status
+hand_obsolete(
+    struct verify *v, struct mr_opendkim *d, const struct mr_message_field *f, struct mr_err *err)
+{
+	struct mr_buf b;
+	enum mr_status st;
+
+	for (size_t i = 0; i < v->handed_n; i++)
+		if (!v->c[v->of[i]].sig.is_header_relaxed)
+			return MR_OK;
+	mr_buf_init(&b, MR_DKIM_FIELD_MAX);
+	mr_buf_add(&b, f->name);
+	mr_buf_addc(&b, ':');
+	mr_buf_add(&b, value_of(f->text));
+	st = b.is_full ? no_memory(err) : mr_opendkim_field(d, mr_buf_str(&b), err);
+	mr_buf_free(&b);
+	return st;
+}
+
 static enum mr_status
 hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct mr_err *err)
 {
@@ -289,7 +310,9 @@ hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struc
 			    v, f.is_cut ? "a signed field is too long" : "NUL in a signed field");
 			return MR_NOTFOUND;
 		}
-		if ((st = mr_opendkim_field(d, f.text, err)))
+		st = f.text.p[f.name.n] == ':' ? mr_opendkim_field(d, f.text, err)
+		                               : hand_obsolete(v, d, &f, err);
+		if (st)
 			return st;
 	}
 	return st == MR_NOTFOUND ? mr_opendkim_header_end(d, err) : st;

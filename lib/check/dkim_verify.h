@@ -14,7 +14,7 @@
 #define MR_DKIM_FIELD_MAX       (256u << 10) /* bytes of a field that is signed */
 #define MR_DKIM_VERIFY_BITS_MAX 4096u        /* of an RSA key: RFC 8301 3.2 asks for no more */
 #define MR_DKIM_FROM_MAX        8192u        /* bytes of From that come out */
-#define MR_DKIM_IGNORED_MAX     200u         /* bytes that name the ignored ones */
+#define MR_DKIM_IGNORED_MAX     160u         /* bytes that name the ignored ones */
 
 /* What became of a signature; views live in the arena. */
 struct mr_dkim_result {

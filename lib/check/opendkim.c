@@ -193,22 +193,24 @@ is_as_read(const struct mr_opendkim *d, DKIM_SIGINFO *sig, const struct mr_opend
 {
 	const char *domain = (const char *)d->lib->sig_getdomain(sig),
 	           *selector = (const char *)d->lib->sig_getselector(sig);
-	int code = d->lib->sig_geterror(sig);
 
-	return (code == DKIM_SIGERROR_UNKNOWN || code == DKIM_SIGERROR_OK) && domain && selector
-	    && mr_str_is(ours->domain, domain) && mr_str_is(ours->selector, selector);
+	return domain && selector && mr_str_is(ours->domain, domain)
+	    && mr_str_is(ours->selector, selector);
 }
 
 static enum mr_status
 process(struct mr_opendkim *d, DKIM_SIGINFO *sig, struct mr_opendkim_sig *ours, struct mr_err *err)
 {
-	DKIM_STAT stat;
+	int code = d->lib->sig_geterror(sig);
+	DKIM_STAT stat = DKIM_STAT_OK;
 	unsigned flags;
 
 	ours->why_bad = no_verdict;
 	if (!is_as_read(d, sig, ours))
 		return MR_OK;
-	stat = d->lib->sig_process(d->handle, sig);
+	/* The end of the message may have come to it already; one that it cannot read must not be processed. */
+	if (code == DKIM_SIGERROR_UNKNOWN || code == DKIM_SIGERROR_OK)
+		stat = d->lib->sig_process(d->handle, sig);
 	if (stat == DKIM_STAT_NORESOURCE || stat == DKIM_STAT_INTERNAL)
 		return mr_err_set(err, MR_TEMP, "libopendkim: a signature: code %d", stat);
 	flags = d->lib->sig_getflags(sig);

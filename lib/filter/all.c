@@ -7,6 +7,7 @@ const struct mr_filter *const mr_filters[] = {
 	&mr_filter_access,
 	&mr_filter_alias,
 	&mr_filter_copy,
+	&mr_filter_dkimverify,
 	&mr_filter_dnsbl,
 	&mr_filter_greylist,
 	&mr_filter_helo,

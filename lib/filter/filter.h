@@ -90,6 +90,7 @@ struct mr_filter {
 extern const struct mr_filter mr_filter_access;
 extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_copy;
+extern const struct mr_filter mr_filter_dkimverify;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
 extern const struct mr_filter mr_filter_dnsbl;
