@@ -603,7 +603,8 @@ mr_run_front(const struct mr_run *run, struct mr_buf *out)
 		if (i == MR_RCPT) /* in MR_DATA, if it was accepted */
 			continue;
 		for (size_t k = 0; k < ar->n; k++) {
-			mr_authres_add(out, mr_str(run->pl->conf.host), ar->v[k].value, !has_results);
+			mr_authres_add(
+			    out, mr_str(run->pl->conf.host), ar->v[k].value, !has_results);
 			has_results = true;
 		}
 	}
