@@ -161,8 +161,11 @@ mr_message_next(struct mr_message *m, struct mr_message_field *field, struct mr_
 	}
 	if ((st = take_field(m, field, err)))
 		return st;
-	if (is_first && mr_str_starts(field->text, "From "))
+	/* "From : a@example.org" is a field (RFC 5322 4.5). */
+	if (is_first && !field->name.p && mr_str_starts(field->text, "From ")) {
+		m->has_from_line = true;
 		return mr_message_next(m, field, err);
+	}
 	m->has_bad_line |= !field->name.p;
 	return MR_OK;
 }

@@ -7,8 +7,9 @@
 
 struct mr_message {
 	/* What has been seen so far. */
-	bool has_lone_cr;  /* a CR that no LF follows: it is left as it is */
-	bool has_bad_line; /* a line of the header that is no field; it ends at its line end */
+	bool has_lone_cr;   /* a CR that no LF follows: it is left as it is */
+	bool has_bad_line;  /* a line of the header that is no field; it ends at its line end */
+	bool has_from_line; /* the first line was that of a mailbox, "From ...", and passed over */
 
 	/* Inside. */
 	struct mr_reader in;

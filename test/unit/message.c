@@ -58,6 +58,7 @@ whole(void)
 		{ "A: b\nno field\nC: d\n\nx", "{A: b}!{no field}{C: d}|x\r\n", false, true },
 		{ " A: b\nC: d\n\n", "!{ A: b}{C: d}|", false, true },
 		{ "From a@b Mon\nA: b\n\n", "{A: b}|", false, false },
+		{ "From : a@b\nA: b\n\n", "{From : a@b}{A: b}|", false, false },
 		{ "A: b\nFrom a@b Mon\n\n", "{A: b}!{From a@b Mon}|", false, true },
 		{ "A: b\rC\n\nx\n", "{A: b\rC}|x\r\n", true, false },
 		{ "A: b\n\nx\r", "{A: b}|x\r\r\n", true, false },
