@@ -41,6 +41,10 @@ struct mr_dkim_conf {
 	int64_t now_s;       /* wall clock */
 };
 
+/* Lets OpenSSL find now what verifying a signature of each kind needs, so that processes forked later need
+ * not: that is three quarters of the work for a small message. */
+enum mr_status mr_dkim_warm_up(struct mr_err *err);
+
 /* The message is read from the present offset of `fd`, a file, twice.  MR_TEMP: it could not be verified
  * because of us; that the DNS is out of order is a result. */
 enum mr_status mr_dkim_verify(struct mr_dkim *dkim, const struct mr_dkim_conf *conf, int fd,

@@ -20,7 +20,7 @@ static const char body_differs[] = "the body hash did not verify",
 #define FUNCTIONS(F) \
 	F(body) F(close) F(eoh) F(eom) F(free) F(getsiglist) F(header) F(init) F(options) \
 	F(set_key_lookup) F(set_user_context) F(sig_getbh) F(sig_getdomain) \
-	F(sig_geterror) F(sig_getflags) F(sig_getselector) F(sig_process) F(verify)
+	F(sig_geterror) F(sig_getflags) F(sig_getkeysize) F(sig_getselector) F(sig_process) F(verify)
 /* clang-format on */
 
 struct functions {
@@ -222,6 +222,7 @@ process(struct mr_opendkim *d, DKIM_SIGINFO *sig, struct mr_opendkim_sig *ours, 
 		ours->why_bad = body_differs;
 	else if (d->lib->sig_geterror(sig) == DKIM_SIGERROR_OK)
 		ours->why_bad = NULL;
+	d->lib->sig_getkeysize(sig, &ours->bits);
 	return MR_OK;
 }
 

@@ -19,6 +19,7 @@ struct mr_opendkim_sig {
 
 	/* NULL: it is good; else a constant, whether the header, the body or the library is to blame. */
 	const char *why_bad;
+	unsigned bits; /* of the RSA key that it is good by */
 };
 
 /* One message. */

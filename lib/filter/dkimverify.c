@@ -119,6 +119,8 @@ dkimverify_open(void **state, const struct mr_filter_conf *conf, struct mr_err *
 	}
 	if (st == MR_OK)
 		st = mr_opendkim_load(&v->lib, err);
+	if (st == MR_OK)
+		st = mr_dkim_warm_up(err);
 	if (st)
 		dkimverify_close(v);
 	return st;

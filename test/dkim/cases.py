@@ -197,6 +197,9 @@ RECORDS = {
 for name, (text, word) in RECORDS.items():
     key('r-' + name, text)
     case('key-' + name, sign(MAIL, rsa, selector='r-' + name), word)
+for name in 'no-key', 'cut', 'really-ed':
+    case('key-%s-and-good' % name, sign(sign(MAIL, rsa), rsa, selector='r-' + name), 'permerror', 'pass')
+    case('key-%s-below-good' % name, sign(sign(MAIL, rsa, selector='r-' + name), rsa), 'pass', 'permerror')
 case('key-strict-below', sign(MAIL, rsa, selector='r-strict', extra='i=@sub.example.org; '), 'permerror')
 case('key-strict-same', sign(MAIL, rsa, selector='r-strict', extra='i=x@example.org; '), 'pass')
 big, large = Key('rsa', 4096), Key('rsa', 5120)
