@@ -8,6 +8,7 @@ const struct mr_filter *const mr_filters[] = {
 	&mr_filter_alias,
 	&mr_filter_copy,
 	&mr_filter_dkimsign,
+	&mr_filter_dkimverify,
 	&mr_filter_dmarc,
 	&mr_filter_dnsbl,
 	&mr_filter_greylist,

@@ -99,6 +99,7 @@ extern const struct mr_filter mr_filter_copy;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
 extern const struct mr_filter mr_filter_dkimsign;
+extern const struct mr_filter mr_filter_dkimverify;
 extern const struct mr_filter mr_filter_dmarc;
 extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
