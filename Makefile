@@ -13,10 +13,11 @@ B      ?= build
 
 # The one list of Debian packages: to build, and to test.
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev libspf2-dev libidn2-dev \
-	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev file
+	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev libopendkim-dev file
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
-	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
-	openbsd-inetd mailfront systemd s6 runit daemontools ripmime python3-dkim python3-nacl libopendkim11
+	python3-yaml python3-spf python3-srs python3-authres python3-dkim python3-nacl libmail-dmarc-perl opendkim \
+	opendkim-tools spamassassin spamc spamd postsrsd openssl publicsuffix nsd unbound rbldnsd redis-server swaks \
+	postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools ripmime
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -69,6 +70,7 @@ $(B)/lib/dns/dns_wire.o:    OPTS += $(call soname,ldns)
 $(B)/lib/dns/orgdomain.o:   OPTS += $(call soname,psl)
 $(B)/lib/mail/idn.o:        OPTS += $(call soname,idn2)
 $(B)/lib/check/archive.o:   OPTS += $(call soname,archive)
+$(B)/lib/check/opendkim.o:  OPTS += $(call soname,opendkim)
 $(B)/lib/check/magic.o:     OPTS += $(call soname,magic) '-DMR_MAGIC_DB="$(B)/lib/check/filetype.magic.mgc"'
 $(B)/lib/check/magic.o:     $(B)/lib/check/filetype.magic.mgc
 

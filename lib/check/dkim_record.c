@@ -28,14 +28,25 @@ lists(struct mr_str value, const char *word)
 	return false;
 }
 
-/* What the bytes of p= are, for the kind that k= says. */
-static enum mr_status
-read_key(struct mr_dkim_record *r, struct mr_err *err)
+void
+mr_dkim_record_set_bits(struct mr_dkim_record *record, unsigned bits)
+{
+	record->bits = bits;
+	if (bits < MR_DKIM_RSA_MIN)
+		add(record, MR_DKIM_RSA_SHORT);
+	else if (bits < MR_DKIM_RSA_GOOD)
+		add(record, MR_DKIM_RSA_WEAK);
+}
+
+enum mr_status
+mr_dkim_record_check_key(struct mr_dkim_record *r, struct mr_err *err)
 {
 	struct mr_pkey *key;
 	struct mr_err why;
 	enum mr_status st;
 
+	if (!r->key.p || mr_dkim_record_has(r, MR_DKIM_KIND))
+		return MR_OK;
 	if (r->kind == MR_PKEY_ED25519 && r->key.n != MR_ED25519_N) {
 		add(r, MR_DKIM_ED25519_LEN);
 		return MR_OK;
@@ -48,13 +59,9 @@ read_key(struct mr_dkim_record *r, struct mr_err *err)
 		return MR_OK;
 	}
 	r->bits = mr_pkey_bits(key);
+	if (r->kind == MR_PKEY_RSA)
+		mr_dkim_record_set_bits(r, r->bits);
 	mr_pkey_free(key);
-	if (r->kind != MR_PKEY_RSA)
-		return MR_OK;
-	if (r->bits < MR_DKIM_RSA_MIN)
-		add(r, MR_DKIM_RSA_SHORT);
-	else if (r->bits < MR_DKIM_RSA_GOOD)
-		add(r, MR_DKIM_RSA_WEAK);
 	return MR_OK;
 }
 
@@ -70,9 +77,7 @@ read_p(struct mr_dkim_record *r, struct mr_arena *arena, struct mr_err *err)
 	st = text.is_full ? no_memory(err) : mr_base64_decode(&bytes, mr_buf_str(&text), err);
 	if (st == MR_OK) {
 		r->key = mr_arena_dup(arena, mr_buf_str(&bytes));
-		st = !r->key.p                            ? no_memory(err)
-		    : mr_dkim_record_has(r, MR_DKIM_KIND) ? MR_OK
-		                                          : read_key(r, err);
+		st = r->key.p ? MR_OK : no_memory(err);
 	} else if (st == MR_PERM) {
 		add(r, MR_DKIM_BASE64);
 		st = MR_OK;
@@ -131,7 +136,7 @@ read_tags(struct mr_dkim_record *r, const struct mr_taglist *list)
 }
 
 enum mr_status
-mr_dkim_record_parse(
+mr_dkim_record_read(
     struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err)
 {
 	struct mr_taglist list;
@@ -159,6 +164,15 @@ mr_dkim_record_parse(
 	else
 		return read_p(record, arena, err);
 	return MR_OK;
+}
+
+enum mr_status
+mr_dkim_record_parse(
+    struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err)
+{
+	enum mr_status st = mr_dkim_record_read(record, text, arena, err);
+
+	return st ? st : mr_dkim_record_check_key(record, err);
 }
 
 bool

@@ -50,6 +50,15 @@ struct mr_dkim_record {
 enum mr_status mr_dkim_record_parse(
     struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err);
 
+/* The same in two steps, of which the second is dear: everything but whether what p= has is a key; and that, of
+ * a record that was read. */
+enum mr_status mr_dkim_record_read(
+    struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err);
+enum mr_status mr_dkim_record_check_key(struct mr_dkim_record *record, struct mr_err *err);
+
+/* The same of an RSA key that somebody else has read. */
+void mr_dkim_record_set_bits(struct mr_dkim_record *record, unsigned bits);
+
 bool mr_dkim_record_has(const struct mr_dkim_record *record, enum mr_dkim_fault fault);
 
 /* The first fault that makes it useless, or MR_DKIM_FAULTS: the key can be used. */

@@ -6,6 +6,7 @@
 #include "base/sandbox.h"
 #include "filter/filter.h"
 #include "filter/through.h"
+#include "mail/authres.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -375,6 +376,28 @@ answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, i
 	return write_answer(run, &answer, code, err);
 }
 
+/* The message behind what is new in front of it: the results under our name, of which it keeps none of
+ * others, and the answer's fields. */
+static enum mr_status
+write_through(
+    struct mr_filter_run *run, const struct mr_answer *answer, int64_t start, struct mr_err *err)
+{
+	struct mr_str name = run->conf.our_name;
+	enum mr_status st;
+	struct mr_buf b;
+
+	mr_buf_init(&b, 2 * MR_ANSWER_MAX);
+	for (size_t i = 0; i < answer->ar.n; i++)
+		mr_authres_add(&b, name, answer->ar.v[i].value, i == 0);
+	mr_buf_adds(&b, answer->ar.n ? "\r\n" : "");
+	mr_buf_add(&b, answer->headers);
+	st = b.is_full
+	    ? mr_err_set(err, MR_TEMP, "answer too large")
+	    : mr_through_give(1, mr_buf_str(&b), answer->ar.n ? name.p : NULL, 0, start, err);
+	mr_buf_free(&b);
+	return st;
+}
+
 /* The message itself, for filters that print it: nothing at all, if the verdict stops it. */
 static enum mr_status
 write_message(struct mr_filter_run *run, const struct mr_answer *answer, int64_t start, int *code,
@@ -382,7 +405,7 @@ write_message(struct mr_filter_run *run, const struct mr_answer *answer, int64_t
 {
 	*code = (int)answer->verdict;
 	if (answer->verdict == MR_DUNNO || answer->verdict == MR_MEMBER)
-		return mr_through_give(1, answer->headers, 0, start, err);
+		return write_through(run, answer, start, err);
 	MR_LOG(run->conf.log, MR_LOG_INFO, "stopped",
 	    { "verdict", mr_str(answer->verdict == MR_REFUSE ? "reject" : "defer") },
 	    { "text", answer->text }, { "note", answer->note });

@@ -84,6 +84,35 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 		    step->own.is_report ? "; for -n say warn" : "");
 }
 
+/* True if a stage before `step` runs the command `name`. */
+static bool
+has_before(const struct mr_pipeline *pl, const struct mr_step *step, const char *name)
+{
+	for (const struct mr_step *s = pl->step; s != step; s++)
+		if (s->stage->argc && strcmp(s->stage->argv[0], name) == 0)
+			return true;
+	return false;
+}
+
+/* What an own filter needs of the stages round it. */
+static void
+check_place(struct mr_pipeline *pl, const struct mr_step *step)
+{
+	const struct mr_filter *filter = step->filter;
+	const struct mr_stage *st = step->stage;
+
+	for (const char *const *name = filter->reads; name && *name; name++)
+		if (!has_before(pl, step, *name))
+			mr_spec_complain(&pl->spec, st->line, true,
+			    "stage '%s': %s needs the results of %s, which no stage before it runs",
+			    st->name, filter->name, *name);
+	for (size_t i = 0; filter->marks && i < step->own.conf.opt_n; i++)
+		if (step->own.conf.opt[i].letter == filter->marks && st->gives == MR_PERMITTED)
+			mr_spec_complain(&pl->spec, st->line, false,
+			    "stage '%s': with -%c it needs class= and a name of its own", st->name,
+			    filter->marks);
+}
+
 static void
 open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *stage)
 {
@@ -167,6 +196,9 @@ mr_pipeline_open(
 		return mr_err_set(err, MR_TEMP, "%s: out of memory", path);
 	for (; pl->n < pl->spec.n; pl->n++)
 		open_step(pl, &pl->step[pl->n], &pl->spec.stage[pl->n]);
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->step[i].filter)
+			check_place(pl, &pl->step[i]);
 	judge_signing(pl);
 	if (pl->conf.resolver) {
 		if ((st = mr_dns_conf_parse(&pl->resolver, pl->conf.resolver, err)))

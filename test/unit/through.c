@@ -18,7 +18,7 @@ gives(const char *name, struct mr_str message, int64_t start, const char *fields
 	struct mr_buf b;
 
 	mr_buf_init(&b, 1 << 20);
-	ok(mr_through_give(out, mr_str(fields), in, start, &err) == MR_OK
+	ok(mr_through_give(out, mr_str(fields), NULL, in, start, &err) == MR_OK
 	        && lseek(out, 0, SEEK_SET) == 0 && mr_io_read_all(out, &b, &err) == MR_OK,
 	    "%s", name);
 	is(b.n ? mr_buf_str(&b) : MR_STR(""), want, name);
