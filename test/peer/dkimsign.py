@@ -1,9 +1,10 @@
 """dkimsign.py - the matrix of dkimsign.t; prints TAP."""
 
+import shutil
 import subprocess
 import sys
 
-from dkim_oracle import Dkimpy, Opendkim, count
+from dkim_oracle import Dkimpy, Dkimverify, Opendkim, count
 
 KEYS = {'rsa1024': ['-b', '1024'], 'rsa2048': [], 'rsa4096': ['-b', '4096'], 'ed': ['-a', 'ed25519']}
 FORMS = ['relaxed/relaxed', 'relaxed/simple', 'simple/relaxed', 'simple/simple']
@@ -62,7 +63,12 @@ for key, options in KEYS.items():
     run('mr-dkimsign', '-g', '-k', key, *options)
     out = run('mr-dkimsign', '-p', '-d', 'example.org', '-s', key, '-k', key).decode()
     records[f'{key}._domainkey.example.org'] = out.split('\n')[2].removeprefix('; ')
+with open('zone', 'w') as f:
+    for key in KEYS:
+        f.write(run('mr-dkimsign', '-p', '-d', 'example.org', '-s', key, '-k', key).decode())
 oracles = {'python3-dkim': Dkimpy(records), 'libopendkim': Opendkim(records)}
+if shutil.which('mr-dkimverify'):
+    oracles['mr-dkimverify'] = Dkimverify('zone')
 
 
 def sign(form, message, keys=KEYS):
@@ -70,9 +76,11 @@ def sign(form, message, keys=KEYS):
                *(w for k in keys for w in ('-s', k, '-k', k)), stdin=message)
 
 
-def verifies(name, signed, n=len(KEYS), skip=0):
-    """the first n signatures are good for both; `skip` more below are not ours"""
+def verifies(name, signed, n=len(KEYS), skip=0, without=()):
+    """the first n signatures are good for all; `skip` more below are not ours"""
     for who, oracle in oracles.items():
+        if who in without:
+            continue
         got = oracle.verify(signed)
         ok(got[:n] == [True] * n and len(got) == n + skip, f'{name}: {who}', got)
 
@@ -87,9 +95,9 @@ for form in FORMS:
         signed = sign(form, message.replace(b'\r\n', b'\n'))
         ok(b'\r' not in signed, f'{form}, {name} with LF: so are the fields')
         verifies(f'{form}, {name} with LF', signed.replace(b'\n', b'\r\n'))
-    # python3-dkim knows no blank before the colon (RFC 5322 4.5).
-    got = oracles['libopendkim'].verify(sign(form, b'From : a@example.org\r\nSubject : x\r\n\r\n'))
-    ok(got == [True] * len(KEYS), f'{form}, a blank before the colon: libopendkim', got)
+    # python3-dkim knows no blank before the colon (RFC 5322 4.5), mr-dkimverify none in simple fields.
+    verifies(f'{form}, a blank before the colon', sign(form, b'From : a@example.org\r\nSubject : x\r\n\r\n'),
+             without=['python3-dkim'] + ['mr-dkimverify'] * form.startswith('simple'))
     for name, message in OPEN.items():
         # On its way it gets its line end.
         verifies(f'{form}, {name}', sign(form, message) + b'\r\n')
