@@ -3,10 +3,37 @@
 #include "base/child.h"
 #include "base/io.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
-#define WORDS_MAX 5 /* put before the options of an own filter */
+#define WORDS_MAX 9 /* put before the options of an own filter */
+
+/* What an own filter that is executed is told, as it would know it within the process, before the options of
+ * its stage, which count more.  Returns how many words; 0 without memory. */
+static size_t
+tell_filter(struct mr_pipeline *pl, const struct mr_step *step, const char *word[WORDS_MAX])
+{
+	struct mr_str time_s = mr_arena_fmt(&pl->spec.arena, "%" PRIu64, step->stage->time_s);
+	size_t n = 0;
+
+	word[n++] = "-T";
+	word[n++] = time_s.p;
+	if (step->filter->message) { /* the answer is not for people, and where the record is */
+		word[n++] = "-H";
+		word[n++] = "-E";
+		word[n++] = "3";
+	}
+	if (mr_filter_asks_dns(step->filter)) {
+		word[n++] = "-N";
+		word[n++] = pl->conf.host;
+	}
+	if (mr_filter_asks_dns(step->filter) && pl->conf.resolver) {
+		word[n++] = "-D";
+		word[n++] = pl->conf.resolver;
+	}
+	return time_s.p ? n : 0;
+}
 
 /* An executed command: argv with the path found instead of its first word. */
 static void
@@ -25,21 +52,13 @@ find_program(struct mr_pipeline *pl, struct mr_step *step)
 		    "stage '%s': no program '%s' in the PATH", st->name, st->argv[0]);
 		return;
 	}
+	if (step->filter)
+		words = tell_filter(pl, step, word);
 	copy = mr_arena_dup(arena, mr_str(path));
 	step->argv = mr_arena_alloc(arena, ((size_t)st->argc + 1 + WORDS_MAX) * sizeof *step->argv);
-	if (!copy.p || !step->argv) {
+	if (!copy.p || !step->argv || (step->filter && !words)) {
 		pl->spec.is_out_of_memory = true;
 		return;
-	}
-	/* Own filters of the message are told that it is not for people, and where the record is. */
-	if (step->filter && step->filter->message) {
-		word[words++] = "-H";
-		word[words++] = "-E";
-		word[words++] = "3";
-	}
-	if (step->filter && mr_filter_asks_dns(step->filter) && pl->conf.resolver) {
-		word[words++] = "-D";
-		word[words++] = pl->conf.resolver; /* one of its own stands behind it, and counts */
 	}
 	memcpy(step->argv + 1, word, words * sizeof *word);
 	memcpy(step->argv + 1 + words, st->argv + 1, (size_t)st->argc * sizeof *step->argv);
@@ -166,15 +185,15 @@ read_spec(struct mr_pipeline *pl, const char *path, struct mr_err *err)
 	return st;
 }
 
-/* True if a filter that runs inside asks the DNS, and was not told whom. */
+/* True if an own filter asks the DNS, and was not told whom.  One that is executed asks by itself, but the
+ * client's names in its record are found here. */
 static bool
 shares_dns(const struct mr_pipeline *pl)
 {
 	for (size_t i = 0; i < pl->n; i++) {
 		const struct mr_step *step = &pl->step[i];
 
-		if (step->filter && mr_filter_asks_dns(step->filter) && !step->argv
-		    && !step->own.has_resolver)
+		if (step->filter && mr_filter_asks_dns(step->filter) && !step->own.has_resolver)
 			return true;
 	}
 	return false;
