@@ -19,7 +19,8 @@ static const char usage_text[] =
     "               [-i ip] [-h helo] [-f sender] [-r recipient ...] SPEC < message\n"
     "                                                  run one case\n"
     "       mr-pipe -c DIR [-v] [-D host:port] [-N name] [-R routes] SPEC   test the policy\n"
-    "       mr-pipe -l [-x] [-N name] [-R routes] SPEC  policy service on standard input\n"
+    "       mr-pipe -l [-x] [-D host:port] [-N name] [-R routes] SPEC\n"
+    "                                                  policy service on standard input\n"
     "       mr-qmail-queue < message 1< envelope        spec from MR_PIPELINE, spool MR_SPOOL\n";
 
 struct options {

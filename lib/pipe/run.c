@@ -322,12 +322,12 @@ static void
 find_names(struct mr_run *run)
 {
 	struct mr_env *env = &run->scope[MR_CONNECT].env;
-	struct mr_str name = mr_env_get(env, "client_name");
+	struct mr_str name = mr_run_get(run, "client_name");
 	struct mr_dns_names names;
 	struct mr_ip ip;
 
-	if ((name.n && !mr_str_is(name, "unknown")) || mr_env_get(env, "reverse_client_name").p
-	    || mr_ip_parse(&ip, mr_env_get(env, "client_address")) != MR_OK
+	if ((name.n && !mr_str_is(name, "unknown")) || mr_run_get(run, "reverse_client_name").p
+	    || mr_ip_parse(&ip, mr_run_get(run, "client_address")) != MR_OK
 	    || !mr_dns_names(run->pl->dns, &ip, &names))
 		return;
 	/* Without memory it stays unknown. */

@@ -58,6 +58,32 @@ printf '%s\n' client_address=192.0.2.10 helo_name=own.example sender=anna@client
 ok 'our own name as greeting' three pipeline record message -D file:cases/dns -N own.example -R routes || differ
 like 'is refused' "$(cat inside)" '^exit 100$'
 
+# The client's names are looked for by the runner, for all of its stages; a filter is told the time of its stage.
+cat >show <<'X'
+printf '\nX-Name: %s\n' "$(sed -n 's/^client_name=//p')"
+X
+cat >names <<'X'
+mail spf  time=1  mr-spf
+mail show -       sh show
+X
+cat cases/dns - >zone <<'X'
+10.2.0.192.in-addr.arpa. PTR mail.client.example.
+X
+# two [OPTION...]: names without and with -x
+two() {
+	for x in '' -x; do
+		# shellcheck disable=SC2086
+		mr-pipe $x "$@" -N mx.example -i 192.0.2.10 -h h.client.example -f anna@client.example names </dev/null >two$x 2>/dev/null
+		echo "exit $?" >>two$x
+	done
+	cmp two two-x
+}
+ok "the client's name with -x" two -D file:zone
+like 'is there' "$(tr -d '\r' <two)" '^X-Name: mail.client.example$'
+deaf_port
+ok 'a resolver that is silent' two -D "127.0.0.1:$DEAF"
+like 'is what SPF says of it' "$(cat two)" 'SPF'
+
 # ---- messages ----
 cat >messages <<'X'
 connect net  class=trusted        mr-access -c trusted

@@ -72,7 +72,10 @@ stop "$T_PID"
 is 'tcpserver: the same replies' "$(cat tcpserver.got)" "$(cat listener.got)"
 
 port=$(free_port)
-echo "127.0.0.1:$port stream tcp nowait.600 $(id -un) $MR_BUILD/bin/mr-smtpd mr-smtpd $options $T_DIR/pipeline" >inetd.conf
+# It would log to syslog, since descriptor 2 is the client's.
+printf '#!/bin/sh\nexec %s/bin/mr-smtpd %s %s/pipeline 2>>%s/inetd.log\n' "$MR_BUILD" "$options" "$T_DIR" "$T_DIR" >serve
+chmod +x serve
+echo "127.0.0.1:$port stream tcp nowait.600 $(id -un) $T_DIR/serve serve" >inetd.conf
 start inetd.log inetd -i "$T_DIR/inetd.conf"
 if wait_port "$port"; then
 	clients inetd
