@@ -138,7 +138,7 @@ stage() {
 	0)
 		if [ -z "$is_edit" ]; then
 			answer
-		elif [ $phase = rcpt ]; then
+		elif [ "$phase" = rcpt ]; then
 			grep '^recipient=' "$t/out" >"$t/now"
 		else
 			cp "$t/out" "$t/mail"
@@ -157,7 +157,7 @@ stage() {
 		;;
 	100 | 111) answer ;;
 	*)
-		[ $fail = defer ] || return 0
+		[ "$fail" = defer ] || return 0
 		code=111 action='DEFER 4.3.0 Temporary problem of this host'
 		;;
 	esac
@@ -172,7 +172,7 @@ phase() {
 }
 # strictest: keeps what was said, if nothing stricter was
 strictest() {
-	[ $worst = 100 ] || [ $worst = $code ] || worst=$code text=$action
+	[ "$worst" = 100 ] || [ "$worst" = "$code" ] || worst=$code text=$action
 }
 # relay RECIPIENT: what mr-smtpd asks the routes
 relay() {
@@ -212,7 +212,7 @@ if [ -n "$is_let" ]; then
 		has_rcpt=yes
 	done
 fi
-if [ -s "$t/mail" ] && { [ -s "$t/rcpts" ] || [ $worst = 0 ]; }; then
+if [ -s "$t/mail" ] && { [ -s "$t/rcpts" ] || [ "$worst" = 0 ]; }; then
 	phase data || strictest
 fi
 printf 'action=%s\n\n' "${text:-DUNNO}"
@@ -222,5 +222,5 @@ if [ -s "$t/ar" ]; then
 	echo
 fi
 cat "$t/fields"
-[ $worst != 0 ] || phase end
+[ "$worst" != 0 ] || phase end
 exit $worst
