@@ -2,7 +2,7 @@
 #
 #	make            programs into build/bin
 #	make test       everything a machine needs, then all checks
-#	make demo       a relay on loopback, and what it does with some messages
+#	make demo       a gateway on loopback, and what it does with some messages
 #	make san        the same tests under ASan and UBSan
 #	make fuzz       each fuzz target for FUZZ_S seconds
 #	make install    PREFIX, DESTDIR
