@@ -17,7 +17,7 @@ PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev li
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
 	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
 	openbsd-inetd mailfront systemd s6 runit daemontools ripmime \
-	python3-dkim opendkim opendkim-tools
+	python3-dkim python3-nacl openssl opendkim opendkim-tools
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -160,6 +160,7 @@ bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $
 	MR_BUILD=$(abspath $(B)) test/bench/store-run
 	$(B)/bench/spf
 	MR_BUILD=$(abspath $(B)) test/bench/mime-run
+	MR_BUILD=$(abspath $(B)) test/bench/dkim-verify-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

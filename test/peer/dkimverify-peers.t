@@ -2,7 +2,7 @@
 # Second opinions: python3-dkim and opendkim sign messages, which are changed at random, and say of each what
 # mr-dkimverify says.
 . "$(dirname "$0")/../lib.sh"
-python_with dkim
+python_with dkim,nacl.signing
 command -v opendkim >/dev/null || skip_all 'no opendkim'
 cd "$T_DIR" || exit 1
 for seed in 1 2; do

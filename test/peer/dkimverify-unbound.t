@@ -1,7 +1,7 @@
 #!/bin/sh
 # Keys from a real resolver (unbound, with the records as its own data): the same results as from a file.
 . "$(dirname "$0")/../lib.sh"
-python_with dkim
+python_with dkim,nacl.signing
 command -v unbound >/dev/null || skip_all 'no unbound'
 cd "$T_DIR" || exit 1
 mkdir cases
