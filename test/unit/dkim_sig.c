@@ -91,9 +91,7 @@ names(void)
 {
 	static const char *const bad[] = { "d=a b; s=s", "d=a/b; s=s", "d=example.org; s=a/b",
 		"d=; s=s", "d=example.org; s=", "d=example.org", "s=s", "d=[192.0.2.1]; s=s",
-		"d=a..b; s=s", "d=example.org; s=-", "d=\xff; s=s",
-		"d=a\x01"
-		"b; s=s" };
+		"d=a..b; s=s", "d=example.org; s=-", "d=\xff; s=s", "d=a\001b; s=s" };
 	struct mr_dkim_sig sig;
 	struct mr_arena arena;
 	struct mr_err err;
