@@ -167,6 +167,7 @@ bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $
 	$(B)/bench/spf
 	MR_BUILD=$(abspath $(B)) test/bench/mime-run
 	MR_BUILD=$(abspath $(B)) test/bench/dkim-run
+	MR_BUILD=$(abspath $(B)) test/bench/dkim-verify-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -163,7 +163,7 @@ take_field(struct verify *v, struct mr_dkim *dkim, const struct mr_message_field
 static enum mr_status
 read_header(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 {
-	size_t field_n = 0, len = 0;
+	size_t field_n = 0;
 	struct mr_message_field f;
 	struct mr_message m;
 	struct mr_buf names;
@@ -174,7 +174,6 @@ read_header(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 		return st;
 	while ((st = mr_message_next(&m, &f, err)) == MR_OK) {
 		field_n++;
-		len += f.text.n + 2;
 		if (f.name.p && (st = take_field(v, dkim, &f, &names, err)))
 			break;
 	}
@@ -184,7 +183,8 @@ read_header(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 		all_wrong(v, "a line of the header is no field");
 	if (m.has_lone_cr)
 		all_wrong(v, "a CR without LF in the header");
-	if (field_n > MR_DKIM_FIELDS_MAX || len > MR_DKIM_HEADER_MAX)
+	if (field_n > MR_DKIM_FIELDS_MAX
+	    || m.in.total - (int64_t)mr_reader_window(&m.in).n > MR_DKIM_HEADER_MAX)
 		all_wrong(v, "the header is too large");
 	if (v->from_n != 1) {
 		all_wrong(v, v->from_n ? "more than one From" : "no From");
@@ -401,27 +401,51 @@ measure(struct lengths *n, struct mr_str piece)
 	}
 }
 
-static bool
-has_length(const struct verify *v)
+/* What the signatures need besides their hash. */
+static void
+needs_of(const struct verify *v, bool *has_length, bool *has_relaxed)
 {
-	for (size_t i = 0; i < v->handed_n; i++)
-		if (v->c[v->of[i]].sig.has_length)
+	*has_length = *has_relaxed = false;
+	for (size_t i = 0; i < v->handed_n; i++) {
+		*has_length |= v->c[v->of[i]].sig.has_length;
+		*has_relaxed |= v->c[v->of[i]].sig.is_body_relaxed;
+	}
+}
+
+/* True if a line is too long: for the relaxed form, libopendkim keeps all of it.  *len: of the present line. */
+static bool
+is_long(size_t *len, struct mr_str piece)
+{
+	ptrdiff_t lf;
+
+	while ((lf = mr_str_chr(piece, '\n')) >= 0) {
+		if (*len + (size_t)lf > MR_DKIM_LINE_MAX + 1) /* the CR */
 			return true;
-	return false;
+		*len = 0;
+		piece = mr_str_from(piece, (size_t)lf + 1);
+	}
+	*len += piece.n;
+	return *len > MR_DKIM_LINE_MAX + 1;
 }
 
 static enum mr_status
 hand_body(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct lengths *n,
     struct mr_err *err)
 {
-	bool measures = has_length(v);
+	bool has_length, has_relaxed;
+	size_t line_len = 0;
 	struct mr_str piece;
 	enum mr_status st;
 
+	needs_of(v, &has_length, &has_relaxed);
 	while ((st = mr_message_body(m, &piece, err)) == MR_OK) {
+		if (has_relaxed && is_long(&line_len, piece)) {
+			all_wrong(v, "a line of the body is too long");
+			return MR_NOTFOUND;
+		}
 		if ((st = mr_opendkim_body(d, piece, err)))
 			return st;
-		if (measures)
+		if (has_length)
 			measure(n, piece);
 	}
 	if (st != MR_NOTFOUND)

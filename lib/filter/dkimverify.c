@@ -331,7 +331,9 @@ add_attributes(struct mr_answer *answer, const struct mr_dkim *dkim, struct mr_e
 static void
 tell_log(const struct dkimverify *v, const struct mr_env *env, const struct mr_dkim *dkim)
 {
-	for (size_t i = 0; env->attrs.n && i < dkim->n; i++) {
+	bool tells = env->attrs.n || v->conf->is_verbose;
+
+	for (size_t i = 0; tells && i < dkim->n; i++) {
 		const struct mr_dkim_result *r = &dkim->sig[i];
 
 		MR_LOG(v->conf->log, MR_LOG_INFO, "dkim", { "id", mr_env_get(env, "queue_id") },
@@ -339,7 +341,7 @@ tell_log(const struct dkimverify *v, const struct mr_env *env, const struct mr_d
 		    { "selector", r->selector }, { "algorithm", r->algorithm }, { "why", r->why },
 		    { "test", r->is_test ? MR_STR("1") : (struct mr_str){ NULL, 0 } });
 	}
-	if (env->attrs.n && dkim->ignored_n)
+	if (tells && dkim->ignored_n)
 		MR_LOG(v->conf->log, MR_LOG_WARN, "dkim", { "id", mr_env_get(env, "queue_id") },
 		    { "ignored", MR_NUM(dkim->ignored_n) }, { "why", dkim->ignored });
 }
