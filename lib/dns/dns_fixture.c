@@ -33,7 +33,7 @@ static const struct {
 	enum mr_dns_type type;
 } types[] = { { "", 0 }, { "A", MR_DNS_A }, { "NS", MR_DNS_NS }, { "CNAME", MR_DNS_CNAME },
 	{ "SOA", MR_DNS_SOA }, { "PTR", MR_DNS_PTR }, { "MX", MR_DNS_MX }, { "TXT", MR_DNS_TXT },
-	{ "AAAA", MR_DNS_AAAA } };
+	{ "AAAA", MR_DNS_AAAA }, { "TLSA", MR_DNS_TLSA }, { "SPF", MR_DNS_SPF } };
 
 /* "NAME ! WORD [TYPE]".  MR_NOTFOUND: the line is no fault. */
 static enum mr_status
@@ -179,12 +179,12 @@ answer(const struct mr_dns_fixture *f, const struct mr_dns_question *q, struct m
 	enum mr_dns_result result = MR_DNS_NODATA;
 	struct mr_dns_record *rec = NULL;
 	struct mr_str name, target = q->name, canonical;
-	unsigned links = 0;
+	unsigned links = 0, type = MR_DNS_WIRE_TYPE(q->type);
 	size_t n = 0;
 
 	do {
 		name = target;
-		result = look_up(f, name, q->type, &n, NULL, &target);
+		result = look_up(f, name, type, &n, NULL, &target);
 	} while (result == MR_DNS_NODATA && target.n && links++ < MR_DNS_CNAME_MAX);
 	if (result >= MR_DNS_SERVFAIL)
 		return (struct mr_dns_answer){ .result = result };
@@ -192,9 +192,10 @@ answer(const struct mr_dns_fixture *f, const struct mr_dns_question *q, struct m
 	if (!canonical.p || (result == MR_DNS_NODATA && target.n)
 	    || (n && !(rec = mr_arena_alloc(arena, n * sizeof *rec))))
 		return broken;
-	look_up(f, name, q->type, &n, rec, &target);
-	return (
-	    struct mr_dns_answer){ .result = result, .canonical = canonical, .rec = rec, .n = n };
+	look_up(f, name, type, &n, rec, &target);
+	return (struct mr_dns_answer){
+		.result = result, .canonical = canonical, .links = links, .rec = rec, .n = n
+	};
 }
 
 void

@@ -13,7 +13,7 @@
 #define DATA_MAX   (8u * MR_DNS_TCP_MAX) /* bytes of one record in presentation form */
 
 enum { FLAG_QR = 0x80, FLAG_TC = 0x02, FLAG_RD = 0x01 }; /* of byte 2 */
-enum { FLAG_AD = 0x20 };                                 /* of byte 3 */
+enum { FLAG_AD = 0x20, FLAG_CD = 0x10 };                 /* of byte 3 */
 enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
 
 /* ---- the library ----------------------------------------------------------------------------- */
@@ -138,6 +138,8 @@ mr_dns_query_make(struct mr_dns_query *q, struct mr_str name, enum mr_dns_type t
 	memcpy(p, chance, 2);
 	p[2] = FLAG_RD;
 	p[3] = FLAG_AD; /* we understand AD in the answer: RFC 6840 5.7 */
+	if (type == MR_DNS_SOA_UNCHECKED)
+		p[3] |= FLAG_CD;
 	p[5] = 1;
 	p[11] = has_edns;
 	p += HEADER_LEN;
@@ -146,7 +148,7 @@ mr_dns_query_make(struct mr_dns_query *q, struct mr_str name, enum mr_dns_type t
 		if (*p >= 'a' && *p <= 'z' && chance[2 + i / 8] >> i % 8 & 1)
 			*p &= 0xdf;
 	}
-	p = put16(p, type);
+	p = put16(p, MR_DNS_WIRE_TYPE(type));
 	p = put16(p, LDNS_RR_CLASS_IN);
 	q->question_n = (size_t)(p - q->wire) - HEADER_LEN;
 	if (has_edns) {
@@ -172,24 +174,29 @@ address_of(const struct mr_ldns *ldns, struct mr_ip *ip, const ldns_rdf *rdf)
 	return true;
 }
 
-/* The strings of a TXT record, each with its length before it, joined (RFC 7208 3.3). */
+/* The strings of a TXT record, each with its length before it, as they are and joined (RFC 7208 3.3). */
 static bool
-txt_of(const struct mr_ldns *ldns, struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
+txt_of(const struct mr_ldns *ldns, struct mr_dns_record *rec, struct mr_arena *arena,
+    const ldns_rr *rr)
 {
-	size_t n = 0, len = 0;
-	char *p;
+	size_t n = 0, raw_n = 0, len = 0;
+	char *p, *raw;
 
 	for (size_t i = 0; i < ldns->rr_rd_count(rr); i++)
-		len += ldns->rdf_size(ldns->rr_rdf(rr, i)) - 1;
-	if (!(p = mr_arena_alloc(arena, len + 1)))
+		len += ldns->rdf_size(ldns->rr_rdf(rr, i));
+	if (!(p = mr_arena_alloc(arena, len + 1)) || !(raw = mr_arena_alloc(arena, len + 1)))
 		return false;
 	for (size_t i = 0; i < ldns->rr_rd_count(rr); i++) {
 		const ldns_rdf *s = ldns->rr_rdf(rr, i);
+		size_t size = ldns->rdf_size(s);
 
-		memcpy(p + n, ldns->rdf_data(s) + 1, ldns->rdf_size(s) - 1);
-		n += ldns->rdf_size(s) - 1;
+		memcpy(p + n, ldns->rdf_data(s) + 1, size - 1);
+		memcpy(raw + raw_n, ldns->rdf_data(s), size);
+		n += size - 1;
+		raw_n += size;
 	}
-	*text = (struct mr_str){ p, n };
+	rec->text = (struct mr_str){ p, n };
+	rec->strings = (struct mr_str){ raw, raw_n };
 	return true;
 }
 
@@ -228,7 +235,8 @@ record_of(const struct mr_ldns *ldns, struct mr_dns_record *rec, struct mr_arena
 		return count == 1 && address_of(ldns, &rec->ip, ldns->rr_rdf(rr, 0))
 		    && rec->ip.is_v6 == (type == LDNS_RR_TYPE_AAAA);
 	case LDNS_RR_TYPE_TXT:
-		return txt_of(ldns, &rec->text, arena, rr);
+	case LDNS_RR_TYPE_SPF:
+		return txt_of(ldns, rec, arena, rr);
 	case LDNS_RR_TYPE_MX:
 		if (count != 2)
 			return false;
@@ -310,7 +318,7 @@ take_answer(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_arena
 
 	if (type != MR_DNS_CNAME)
 		for (unsigned links = 0; (target = target_of_cname(ldns, list, owner));
-		     owner = target)
+		     owner = target, a->links = links)
 			if (links++ == MR_DNS_CNAME_MAX)
 				return;
 	if (ldns->pkt_get_rcode(pkt) == LDNS_RCODE_NOERROR
@@ -354,19 +362,22 @@ mr_dns_wire_read(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_
 	    || !is_question(q, question))
 		return MR_DNS_READ_FOREIGN;
 	if (!is_tcp
-	    && (p[2] & FLAG_TC || memcmp(question, q->wire + HEADER_LEN, q->question_n) != 0))
+	    && (p[2] & FLAG_TC || memcmp(question, q->wire + HEADER_LEN, q->question_n) != 0)) {
+		a->is_truncated = p[2] & FLAG_TC;
 		return MR_DNS_READ_BY_TCP;
+	}
 	if (ldns->wire2pkt(&pkt, p, packet.n) != LDNS_STATUS_OK)
 		return MR_DNS_READ;
 	is_bad_version = ldns->pkt_edns_extended_rcode(pkt) != 0;
 	if (is_bad_version)
 		a->result = MR_DNS_SERVFAIL;
 	else
-		take_answer(ldns, a, arena, pkt, type);
+		take_answer(ldns, a, arena, pkt, MR_DNS_WIRE_TYPE(type));
 	ldns->pkt_free(pkt);
 	if (a->result == MR_DNS_BROKEN)
 		*a = broken;
 	a->is_authentic = p[3] & FLAG_AD;
+	a->size = packet.n;
 	return is_bad_version && q->has_edns ? MR_DNS_READ_NO_EDNS : MR_DNS_READ;
 }
 

@@ -25,7 +25,9 @@ static const char records[] = "# a world\n"
                               "half.example A 192.0.2.4\n"
                               "gone.example ! NXDOMAIN\n"
                               "1.2.0.192.in-addr.arpa PTR a.example\n"
-                              "zone.example SOA ns.zone.example h.zone.example 1 2 3 4 5\n";
+                              "zone.example SOA ns.zone.example h.zone.example 1 2 3 4 5\n"
+                              "old.example SPF \"v=spf1 -all\"\n"
+                              "_25._tcp.a.example TLSA 3 1 1 00ff\n";
 
 static const struct {
 	const char *name;
@@ -99,7 +101,15 @@ test_records(struct mr_dns *dns)
 	struct mr_dns_record r = get(dns, "a.example", MR_DNS_AAAA);
 
 	is(mr_ip_text(storage, &r.ip), "2001:db8::1", "an IPv6 address");
-	is(get(dns, "a.example", MR_DNS_TXT).text, "one two;\377", "strings of a TXT are joined");
+	r = get(dns, "a.example", MR_DNS_TXT);
+	is(r.text, "one two;\377", "strings of a TXT are joined");
+	ok(r.strings.n == r.text.n + 2 && r.strings.p[0] == r.strings.p[1 + r.strings.p[0]] - 1,
+	    "and kept as they are");
+	is(get(dns, "old.example", MR_DNS_SPF).text, "v=spf1 -all", "type 99 is like TXT");
+	is(get(dns, "_25._tcp.a.example", MR_DNS_TLSA).text, "3 1 1 00ff", "a TLSA");
+	ok(mr_dns_get(dns, MR_STR("c1.example"), MR_DNS_A, 0)->links == 2, "links of a chain");
+	ok(mr_dns_get(dns, MR_STR("zone.example"), MR_DNS_SOA_UNCHECKED, 0)->n == 1,
+	    "a SOA without validation");
 	r = get(dns, "a.example", MR_DNS_MX);
 	ok(r.preference == 10, "preference of an MX");
 	is(r.text, "mx.a.example", "its name is in lower case, without final dot");
