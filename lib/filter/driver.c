@@ -5,9 +5,12 @@
 #include "base/opt.h"
 #include "base/sandbox.h"
 #include "filter/filter.h"
+#include "filter/through.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FILTER_MEMORY_MAX (64u << 20) /* what a filter's options and state may take of its arena */
 #define RECORD_MEMORY_MAX (16u << 20) /* what one record and its answer may take */
@@ -345,10 +348,25 @@ answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, i
 	return write_answer(run, &answer, code, err);
 }
 
+/* The message itself, for filters that print it: nothing at all, if the verdict stops it. */
+static enum mr_status
+write_message(struct mr_filter_run *run, const struct mr_answer *answer, int64_t start, int *code,
+    struct mr_err *err)
+{
+	*code = (int)answer->verdict;
+	if (answer->verdict == MR_DUNNO || answer->verdict == MR_MEMBER)
+		return mr_through_give(1, answer->headers, 0, start, err);
+	MR_LOG(run->conf.log, MR_LOG_INFO, "stopped",
+	    { "verdict", mr_str(answer->verdict == MR_REFUSE ? "reject" : "defer") },
+	    { "text", answer->text }, { "note", answer->note });
+	return MR_OK;
+}
+
 /* The message on descriptor 0, with the record that -E may give. */
 static enum mr_status
 answer_message(struct mr_filter_run *run, int *code, struct mr_err *err)
 {
+	int64_t start = lseek(0, 0, SEEK_CUR);
 	struct mr_arena arena;
 	struct mr_answer answer;
 	struct mr_env env;
@@ -361,7 +379,9 @@ answer_message(struct mr_filter_run *run, int *code, struct mr_err *err)
 		st = mr_env_read_fd(&env, (int)run->record_fd, err);
 	if (st == MR_OK) {
 		mr_filter_ask_message(run, 0, &env, &answer);
-		st = write_answer(run, &answer, code, err);
+		st = run->filter->prints_message && !run->is_answer && !run->is_report
+		    ? write_message(run, &answer, start, code, err)
+		    : write_answer(run, &answer, code, err);
 	}
 	mr_arena_free(&arena);
 	return st;
@@ -429,6 +449,15 @@ read_host(struct mr_filter_run *run, struct mr_err *err)
 	return run->conf.our_name.p ? MR_OK : mr_err_set(err, MR_TEMP, "out of memory");
 }
 
+/* A message that is printed is read twice, thus is a file; made before no more can be made. */
+static enum mr_status
+take_message(const struct mr_filter *filter, struct mr_err *err)
+{
+	const char *dir = secure_getenv("TMPDIR");
+
+	return filter->prints_message ? mr_through_take(0, dir && *dir ? dir : "/tmp", err) : MR_OK;
+}
+
 /* What may be changed from now on: the store. */
 static void
 give_up_rights(const struct mr_filter_run *run, const struct mr_log *log)
@@ -459,8 +488,9 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 		usage(filter, err.text);
 	if (st == MR_OK) {
 		log.is_verbose = run.conf.is_verbose;
+		st = take_message(filter, &err);
 		give_up_rights(&run, &log);
-		if ((st = read_host(&run, &err)) == MR_OK)
+		if (st == MR_OK && (st = read_host(&run, &err)) == MR_OK)
 			st = filter->message ? answer_message(&run, &code, &err)
 			    : run.is_by_hand && !run.is_loop
 			    ? answer_one(&run, &run.by_hand, false, &code, &err)

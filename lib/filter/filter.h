@@ -56,6 +56,8 @@ struct mr_filter {
 	bool edits;           /* for stages of rcpt marked `edit`: answers with answer->edited */
 	uint64_t time_s;      /* with `ask`: how long its lookups may take, unless -T says */
 	bool uses_store;      /* has -S */
+	bool
+	    prints_message; /* of the message: without -H prints the whole of it behind the answer's fields */
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
