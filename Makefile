@@ -16,7 +16,7 @@ PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev li
 	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev file
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
 	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
-	openbsd-inetd mailfront systemd s6 runit daemontools ripmime
+	openbsd-inetd mailfront systemd s6 runit daemontools ripmime python3-dnspython bsdutils
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

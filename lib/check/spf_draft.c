@@ -5,6 +5,13 @@
 #define TERM_MAX   512u /* bytes of a term that is mended */
 #define STRING_MAX 255u
 
+/* True if `c` is one of `set`; NUL, which may be data, never is. */
+static bool
+is_one_of(char c, const char *set)
+{
+	return c && strchr(set, c);
+}
+
 static bool
 parses(struct mr_str term, struct mr_spf_term *t)
 {
@@ -18,7 +25,7 @@ parses(struct mr_str term, struct mr_spf_term *t)
 static struct mr_str
 skip(struct mr_str s, const char *set)
 {
-	while (s.n && s.p[0] && strchr(set, s.p[0]))
+	while (s.n && is_one_of(s.p[0], set))
 		s = mr_str_from(s, 1);
 	return s;
 }
@@ -43,7 +50,7 @@ skip_version(struct mr_str *rest)
 	s = skip(mr_str_from(s, 3), " ");
 	if (mr_str_starts(s, "2.0"))
 		return false; /* Sender ID (RFC 4406), another thing */
-	if (s.n && s.p[0] && strchr("1lI!", s.p[0]))
+	if (s.n && is_one_of(s.p[0], "1lI!"))
 		s = mr_str_from(s, 1);
 	else if (!has_v)
 		return false;
@@ -113,7 +120,7 @@ take_apart(struct mr_str term)
 	struct parts parts = { .qualifier = { term.p, 0 } };
 	size_t n = 0;
 
-	if (term.n && strchr("+-~?", term.p[0]))
+	if (term.n && is_one_of(term.p[0], "+-~?"))
 		parts.qualifier.n = 1;
 	term = mr_str_from(term, parts.qualifier.n);
 	while (n < term.n && term.p[n] != ':' && term.p[n] != '=' && term.p[n] != '/')
@@ -246,15 +253,16 @@ static struct mr_str
 next_word(struct mr_str *rest, struct mr_arena *arena)
 {
 	struct mr_str word = mr_str_word(rest), more;
+	struct mr_spf_term t;
 
-	while (word.n
+	while (word.n && !(parses(word, &t) && t.kind != MR_SPF_UNKNOWN)
 	    && (word.p[word.n - 1] == ':' || word.p[word.n - 1] == '='
-	        || (word.n == 1 && strchr("+-~?", word.p[0])))
+	        || (word.n == 1 && is_one_of(word.p[0], "+-~?")))
 	    && (more = mr_str_word(rest)).n)
 		word = mr_arena_fmt(arena, "%.*s%.*s", (int)word.n, word.p, (int)more.n, more.p);
 	if (mr_str_starts(word, "\xe2\x80\x93")) /* an en dash, of a word processor */
 		word = mr_arena_fmt(arena, "-%.*s", (int)word.n - 3, word.p + 3);
-	while (word.n && strchr(",;", word.p[word.n - 1]))
+	while (word.n && is_one_of(word.p[word.n - 1], ",;"))
 		word.n--;
 	return word;
 }
@@ -271,7 +279,7 @@ is_stricter(char a, char than)
 static char
 qualifier_of(struct mr_str all)
 {
-	return strchr("+-~?", all.p[0]) ? all.p[0] : '+';
+	return is_one_of(all.p[0], "+-~?") ? all.p[0] : '+';
 }
 
 enum mr_status
@@ -302,7 +310,9 @@ mr_spf_draft_add(
 			has_all = true;
 			if (is_stricter(qualifier_of(t.text), draft->all))
 				draft->all = qualifier_of(t.text);
-		} else if (t.kind == MR_SPF_REDIRECT)
+		} else if (t.kind == MR_SPF_UNKNOWN && is_one_of(t.text.p[t.text.n - 1], ":="))
+			continue; /* says nothing, and would join the next word */
+		else if (t.kind == MR_SPF_REDIRECT)
 			redirect = t.text;
 		else
 			mr_spf_draft_term(draft, t.text);
