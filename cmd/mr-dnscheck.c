@@ -30,15 +30,16 @@ static const char usage_text[] =
     "usage: mr-dnscheck [--json | --fix] [--server HOST:PORT] [--ip ADDR]... [--helo NAME]\n"
     "                   [--selector SEL]... [--key SEL=FILE]... [--guess] [--dnsbl ZONE]...\n"
     "                   [--name-list ZONE]... [--profile mailbox|relay|nomail] [--trust-ad]\n"
-    "                   [--time SECONDS] [--watch SECONDS] DOMAIN | - < domains\n"
+    "                   [--time SECONDS] [--watch SECONDS] [--zone FILE]\n"
+    "                   DOMAIN | - < domains\n"
     "       mr-dnscheck [--server HOST:PORT] [--time SECONDS] a|mx|ptr|spf|dkim|dmarc NAME\n";
 
-static const char letters[] = "jFD:i:h:s:k:gb:B:p:aT:w:";
+static const char letters[] = "jFD:i:h:s:k:gb:B:p:aT:w:z:";
 
 static const struct mr_opt_name names[] = { { "json", 'j' }, { "fix", 'F' }, { "server", 'D' },
 	{ "ip", 'i' }, { "helo", 'h' }, { "selector", 's' }, { "key", 'k' }, { "guess", 'g' },
 	{ "dnsbl", 'b' }, { "name-list", 'B' }, { "profile", 'p' }, { "trust-ad", 'a' },
-	{ "time", 'T' }, { "watch", 'w' }, { NULL, 0 } };
+	{ "time", 'T' }, { "zone", 'z' }, { "watch", 'w' }, { NULL, 0 } };
 
 /* Selectors that providers and programs use when nobody chooses one. */
 static const char *const well_known[] = { "default", "dkim", "mail", "google", "selector1",
@@ -59,6 +60,7 @@ struct options {
 	struct mr_spf_matcher *matcher;
 	struct mr_orgdomain *org;
 	uint64_t time_s, watch_s;
+	const char *zone;
 	bool is_guessing, has_server, is_ad_trusted;
 	char chance[32];
 };
@@ -207,6 +209,9 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 	case 'a':
 		o->is_ad_trusted = true;
 		return MR_OK;
+	case 'z':
+		o->zone = arg;
+		return MR_OK;
 	case 'w':
 		return mr_opt_span_s('w', arg, 1, 86400, &o->watch_s, err);
 	default:
@@ -254,6 +259,7 @@ prepare(struct options *o, struct mr_err *err)
 	o->dns.attempt_ms = ATTEMPT_MS;
 	o->dns.attempts = ATTEMPTS;
 	o->dns.memory_max = DNS_MEMORY;
+	o->dns.zone = o->zone;
 	o->dns.is_ad_trusted = o->is_ad_trusted;
 	if (o->is_guessing)
 		guess_selectors(o);
@@ -351,6 +357,7 @@ check_domain(
 		*code = EXIT_NO_DOMAIN;
 	} else if (st == MR_OK) {
 		domain = o->query.domain;
+		o->dns.zone_origin = domain.p; /* NUL-terminated: of an arena */
 		st = ask(o, &report, &arena, err);
 		*code = st ? EXIT_FAULT : mr_dnsreport_exit(&report);
 	}

@@ -89,6 +89,10 @@ struct mr_dns_conf {
 	bool is_ad_trusted;  /* believe AD of servers that are not on loopback, too */
 	const char *fixture; /* path, of the caller; NULL: the servers */
 	size_t memory_max;   /* bytes; 0: MR_DNS_MEMORY_MAX */
+	/* A zone file (RFC 1035 5): what is in that zone is answered out of it, as if it were published,
+	 * all else by the above; paths and names are the caller's.  NULL: none. */
+	const char *zone;
+	const char *zone_origin; /* of its relative names, before the first $ORIGIN */
 };
 
 /* Reads resolv.conf(5): nameserver (also "host#port"), options timeout: and attempts:; the rest

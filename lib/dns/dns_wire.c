@@ -5,11 +5,13 @@
 #include "mail/addr.h"
 
 #include <ldns/ldns.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #define HEADER_LEN 12u
+#define ZONE_TTL_S 3600u                 /* of a zone file that has no $TTL */
 #define DATA_MAX   (8u * MR_DNS_TCP_MAX) /* bytes of one record in presentation form */
 
 enum { FLAG_QR = 0x80, FLAG_TC = 0x02, FLAG_RD = 0x01 }; /* of byte 2 */
@@ -24,7 +26,7 @@ enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
 	F(pkt_edns_extended_rcode) F(pkt_free) F(pkt_get_rcode) F(pkt_question) F(pkt_ra) \
 	F(rdf2native_int16) F(rdf2str) F(rdf_data) F(rdf_deep_free) F(rdf_get_type) \
 	F(rdf_new_frm_data) F(rdf_size) F(rr_free) F(rr_get_class) F(rr_get_type) \
-	F(rr_list_rr) F(rr_list_rr_count) F(rr_new_frm_str) F(rr_owner) F(rr_rd_count) \
+	F(rr_list_rr) F(rr_list_rr_count) F(rr_new_frm_fp_l) F(rr_new_frm_str) F(rr_owner) F(rr_rd_count) \
 	F(rr_rdf) F(rr_ttl) F(str2rdf_dname) F(wire2pkt)
 /* clang-format on */
 
@@ -383,13 +385,27 @@ mr_dns_wire_read(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_
 
 /* ---- lines of a fixture ---------------------------------------------------------------------- */
 
+static enum mr_status
+line_of(const struct mr_ldns *ldns, struct mr_dns_line *line, struct mr_arena *arena,
+    const ldns_rr *rr, struct mr_err *err)
+{
+	lower(ldns, &line->owner, ldns->rr_owner(rr));
+	line->type = ldns->rr_get_type(rr);
+	line->target.n = 0;
+	if (line->type == MR_DNS_CNAME && ldns->rr_rd_count(rr) == 1)
+		lower(ldns, &line->target, ldns->rr_rdf(rr, 0));
+	return line->type && record_of(ldns, &line->rec, arena, rr)
+	    ? MR_OK /* 0: ldns knows no such word */
+	    : mr_err_set(err, MR_PERM, "no such type, or no data of it");
+}
+
 enum mr_status
 mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line, struct mr_arena *arena,
     struct mr_str text, struct mr_err *err)
 {
 	ldns_rdf *root = ldns->dname_new_frm_str(".");
 	struct mr_str z = mr_arena_dup(arena, text);
-	enum mr_status st = MR_OK;
+	enum mr_status st;
 	ldns_rr *rr = NULL;
 	ldns_status ls = z.p ? ldns->rr_new_frm_str(&rr, z.p, 0, root, NULL) : LDNS_STATUS_MEM_ERR;
 
@@ -397,14 +413,67 @@ mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line, struct m
 	if (ls != LDNS_STATUS_OK)
 		return mr_err_set(err, ls == LDNS_STATUS_MEM_ERR ? MR_TEMP : MR_PERM, "%s",
 		    ldns->get_errorstr_by_id(ls));
-	lower(ldns, &line->owner, ldns->rr_owner(rr));
-	line->type = ldns->rr_get_type(rr);
-	line->target.n = 0;
-	if (line->type == MR_DNS_CNAME && ldns->rr_rd_count(rr) == 1)
-		lower(ldns, &line->target, ldns->rr_rdf(rr, 0));
-	if (line->type == 0
-	    || !record_of(ldns, &line->rec, arena, rr)) /* 0: ldns knows no such word */
-		st = mr_err_set(err, MR_PERM, "no such type, or no data of it");
+	st = line_of(ldns, line, arena, rr, err);
 	ldns->rr_free(rr);
+	return st;
+}
+
+/* The next record, or what is none: *rr is NULL. */
+static enum mr_status
+zone_next(const struct mr_ldns *ldns, ldns_rr **rr, FILE *f, uint32_t *ttl, ldns_rdf **origin,
+    ldns_rdf **prev, int *line_n, struct mr_err *err)
+{
+	ldns_status ls = ldns->rr_new_frm_fp_l(rr, f, ttl, origin, prev, line_n);
+
+	switch (ls) {
+	case LDNS_STATUS_OK:
+		return MR_OK;
+	case LDNS_STATUS_SYNTAX_EMPTY:
+	case LDNS_STATUS_SYNTAX_TTL:
+	case LDNS_STATUS_SYNTAX_ORIGIN:
+		*rr = NULL;
+		return MR_OK;
+	default:
+		*rr = NULL;
+		return mr_err_set(
+		    err, MR_PERM, "line %d: %s", *line_n, ldns->get_errorstr_by_id(ls));
+	}
+}
+
+enum mr_status
+mr_dns_zone_read(const struct mr_ldns *ldns, struct mr_str text, const char *origin,
+    struct mr_arena *arena,
+    enum mr_status (*take)(void *ctx, const struct mr_dns_line *line, struct mr_err *err),
+    void *ctx, struct mr_err *err)
+{
+	struct mr_str z = mr_arena_dup(arena, text);
+	ldns_rdf *name = ldns->dname_new_frm_str(origin && origin[0] ? origin : "."), *prev = NULL;
+	uint32_t ttl = ZONE_TTL_S;
+	enum mr_status st = MR_OK;
+	struct mr_dns_line line;
+	int line_n = 0;
+	FILE *f = NULL;
+	char *p;
+
+	memcpy(&p, &z.p, sizeof p);
+	if (text.n == 0)
+		st = mr_err_set(err, MR_PERM, "it is empty");
+	else if (!name)
+		st = mr_err_set(err, MR_PERM, "'%s' is no domain name", origin ? origin : "");
+	else if (!p || !(f = fmemopen(p, z.n, "r")))
+		st = mr_err_set(err, MR_TEMP, "out of memory");
+	while (st == MR_OK && !feof(f)) {
+		ldns_rr *rr;
+
+		st = zone_next(ldns, &rr, f, &ttl, &name, &prev, &line_n, err);
+		if (st == MR_OK && rr && (st = line_of(ldns, &line, arena, rr, err)) == MR_OK)
+			st = take(ctx, &line, err);
+		if (rr)
+			ldns->rr_free(rr);
+	}
+	if (f)
+		fclose(f);
+	ldns->rdf_deep_free(name);
+	ldns->rdf_deep_free(prev);
 	return st;
 }

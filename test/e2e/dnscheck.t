@@ -112,6 +112,24 @@ ok "and not missed" sh -c "! mr-dnscheck --guess --server 127.0.0.1:$p perfect.e
 like "what the resolver says of DNSSEC is not believed from afar" \
 	"$(mr-dnscheck --time 1 --server 192.0.2.53 perfect.example)" 'no usable answer|whether'
 
+# ---- a zone that is not published
+
+sed 's/"v=spf1 mx"/"v=spf1 mx -all"/' "$D/world/zones/spf-noall.example.zone" >"$T_DIR/noall"
+exits "a zone file: what it will be" 0 check --zone "$T_DIR/noall" spf-noall.example
+exits "another domain is as it is" 1 check --zone "$T_DIR/noall" dmarc-pnone.example
+cat >"$T_DIR/alias" <<'X'
+@ SOA ns1.dnsworld.example. h.dnsworld.example. 1 7200 3600 1209600 3600
+ NS ns1.dnsworld.example.
+ MX 10 mx1.perfect.example.
+ TXT "v=spf1 mx -all"
+_dmarc TXT "v=DMARC1; p=reject"
+key._domainkey CNAME key1.provider.example.
+X
+exits "aliases lead out of it" 0 check --zone "$T_DIR/alias" --key "key=$D/keys/rsa2048-a.pub" new.example
+exits "exit 111: no zone file" 111 check --zone "$T_DIR/none" new.example
+like "and why" "$(cat "$T_DIR/err")" 'No such file|none'
+exits "exit 111: a wrong one" 111 check --zone "$T_DIR/watched.none" new.example
+
 # ---- one record
 
 is "addresses" "$(check a mx1.perfect.example | tr '\n' ' ')" "192.0.2.2 2001:db8:a:1::25 "
