@@ -185,7 +185,7 @@ mr_dnsreport_say(struct mr_dnsreport_pass *p, enum mr_dnsreport_check check,
 	}
 	r->finding[r->n++] = (struct mr_dnsreport_finding){ .check = check,
 		.level = level,
-		.subject = subject,
+		.subject = mr_arena_dup(p->arena, subject), /* it may be of the DNS's memory */
 		.message = mr_arena_dup(p->arena, mr_str(text)),
 		.fix = fix,
 		.points = points_of(check, level) };
