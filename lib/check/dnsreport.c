@@ -93,11 +93,22 @@ mr_dnsreport_exit(const struct mr_dnsreport *report)
 
 /* ---- answers -------------------------------------------------------------------------------------- */
 
+bool
+mr_dnsreport_has_room(struct mr_dnsreport_pass *p, size_t n)
+{
+	if (mr_dns_waiting(p->dns) + n <= MR_DNS_BATCH_MAX)
+		return true;
+	p->is_pending = true;
+	return false;
+}
+
 const struct mr_dns_answer *
 mr_dnsreport_ask(struct mr_dnsreport_pass *p, struct mr_str name, enum mr_dns_type type)
 {
-	const struct mr_dns_answer *a = mr_dns_want(p->dns, name, type);
+	const struct mr_dns_answer *a = mr_dns_peek(p->dns, name, type);
 
+	if (!a && mr_dnsreport_has_room(p, 1))
+		mr_dns_add(p->dns, name, type);
 	p->is_pending |= !a;
 	return a;
 }

@@ -30,6 +30,8 @@ ask_list(struct mr_dnsreport_pass *p, const struct mr_dnsbl_site *site, bool of_
 	const struct mr_dns_answer *txt;
 	struct mr_dnsbl_finding f;
 
+	if (!mr_dnsreport_has_room(p, MR_DNSREPORT_LIST_ASKS))
+		return;
 	if (!mr_dnsbl_check(&f, site, of_names, subject, true, p->dns, p->arena)) {
 		p->is_pending = true;
 		return;

@@ -442,6 +442,21 @@ check_ipv4(struct mr_dnsreport_pass *p)
 	    p, MR_CHECK_MX_IPV4, MR_LEVEL_WARN, p->domain, fix, "no MX is reachable by IPv4");
 }
 
+/* For people. */
+static void
+say_hosts(struct mr_dnsreport_pass *p)
+{
+	struct mr_buf b;
+
+	mr_buf_init(&b, 800);
+	for (size_t i = 0; i < p->host_n; i++)
+		mr_buf_addf(&b, "%s%u %.*s", i ? ", " : "", p->host[i].preference,
+		    (int)p->host[i].name.n, p->host[i].name.p);
+	mr_dnsreport_say(p, MR_CHECK_MX_PRESENT, MR_LEVEL_OK, p->domain, NULL, "MX %.*s", (int)b.n,
+	    b.n ? b.p : "");
+	mr_buf_free(&b);
+}
+
 /* ---- who sends -------------------------------------------------------------------------------------- */
 
 static void
@@ -514,6 +529,7 @@ mr_dnsreport_mx(struct mr_dnsreport_pass *p)
 		if (!p->is_null_mx) {
 			check_ipv4(p);
 			check_count(p);
+			say_hosts(p);
 		}
 	}
 	find_senders(p);

@@ -71,6 +71,14 @@ mr_is_outage(const struct mr_dns_answer *a)
 	return a && a->result >= MR_DNS_SERVFAIL;
 }
 
+/* False: `n` more questions do not fit into the batch; the next round has room. */
+bool mr_dnsreport_has_room(struct mr_dnsreport_pass *p, size_t n);
+
+/* Questions that one check by another module may add. */
+#define MR_DNSREPORT_LIST_ASKS 8u /* mr_dnsbl_check */
+#define MR_DNSREPORT_SPF_ASKS \
+	120u /* mr_spf_check: ten terms, each an mx of ten hosts, and their MX */
+
 /* The answer, or NULL: it is asked for. */
 const struct mr_dns_answer *
 mr_dnsreport_ask(struct mr_dnsreport_pass *p, struct mr_str name, enum mr_dns_type type);

@@ -245,6 +245,8 @@ evaluate(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sender *s, struc
 {
 	struct mr_spf_query q = query_of(p, sender_of(p), record);
 
+	if (!mr_dnsreport_has_room(p, MR_DNSREPORT_SPF_ASKS))
+		return false;
 	q.ip = &s->ip;
 	if (s->helo.n)
 		q.helo = s->helo;

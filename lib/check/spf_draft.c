@@ -235,6 +235,11 @@ unquote(struct mr_str text, struct mr_arena *arena)
 
 		if (text.p[i] == '\\')
 			continue;
+		if (i + 1 < text.n && text.p[i] == '\xc2' && text.p[i + 1] == '\xa0') {
+			p[n++] = ' '; /* a blank that does not break, of a web page */
+			i++;
+			continue;
+		}
 		if (text.p[i] != '"') {
 			p[n++] = text.p[i];
 			continue;

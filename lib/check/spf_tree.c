@@ -2,6 +2,8 @@
 
 #include "check/spf_walk.h"
 
+#define TERM_ASKS 22u /* questions of one term: an mx, and two for each of its ten hosts */
+
 /* A record on the way down to the present one. */
 struct level {
 	const struct level *above; /* NULL: the first */
@@ -145,6 +147,16 @@ visit_below(struct walk *k, const struct level *at, const struct mr_spf_term *t,
 		visit_record(k, &below, text);
 }
 
+/* False: what a term may ask does not fit into the batch; the next walk has room. */
+static bool
+has_room(struct walk *k)
+{
+	if (mr_dns_waiting(k->w->dns) + TERM_ASKS <= MR_DNS_BATCH_MAX)
+		return true;
+	k->w->is_pending = true;
+	return false;
+}
+
 static void
 visit_term(struct walk *k, const struct level *at, const struct mr_spf_term *t)
 {
@@ -152,7 +164,7 @@ visit_term(struct walk *k, const struct level *at, const struct mr_spf_term *t)
 
 	if (t->kind == MR_SPF_PTR)
 		note(k, at, t, (struct mr_spf_note){ .kind = MR_SPF_NOTE_PTR });
-	if (++k->tree->lookups_n > MR_SPF_TREE_TERMS_MAX || is_of_sender(t->spec)
+	if (++k->tree->lookups_n > MR_SPF_TREE_TERMS_MAX || is_of_sender(t->spec) || !has_room(k)
 	    || !mr_spf_target_name(k->w, t->spec, at->domain, &name))
 		return;
 	switch (t->kind) {

@@ -22,13 +22,18 @@ static const char spf[] = "d.example TXT \"v=spf1 mx -all\"\n";
 static const char dmarc[] = "_dmarc.d.example TXT \"v=DMARC1; p=reject\"\n";
 
 /* The report on d.example with these lines; its findings from warn on are in `said`. */
+static const struct mr_dnsbl_site *lists;
+static size_t list_n;
+
 static unsigned
 report(const char *lines, struct mr_dnsreport *r, struct mr_arena *arena, struct mr_buf *said)
 {
 	struct mr_dnsreport_query q = { .domain = MR_STR("d.example"),
 		.org = org,
 		.matcher = matcher,
-		.chance = MR_STR("chance") };
+		.chance = MR_STR("chance"),
+		.list = lists,
+		.list_n = list_n };
 	struct mr_err err = { "" };
 	struct mr_dns *dns = open_dns(lines, 0, &err);
 	unsigned rounds = 0;
@@ -104,6 +109,31 @@ test_cases(void)
 	mr_buf_free(&said);
 }
 
+/* More questions than a batch takes: none of them is lost. */
+static void
+test_lists(const char *lines, struct mr_arena *arena, struct mr_buf *said)
+{
+	struct mr_dnsbl_site site[20];
+	char zone[20][32];
+	struct mr_dnsreport r;
+	size_t broken = 0, clear = 0;
+
+	for (int i = 0; i < 20; i++) {
+		snprintf(zone[i], sizeof zone[i], "l%d.example", i);
+		mr_dnsbl_site_parse(&site[i], mr_str(zone[i]), NULL);
+	}
+	lists = site;
+	list_n = 20;
+	report(lines, &r, arena, said);
+	list_n = 0;
+	for (size_t i = 0; i < r.n; i++) {
+		broken += r.finding[i].level == MR_LEVEL_ERROR;
+		clear += r.finding[i].check == MR_CHECK_DNSBL_WORKS;
+	}
+	ok(broken == 0 && clear == 20, "32 addresses in 20 lists: %zu outages, %zu lists", broken,
+	    clear);
+}
+
 /* More exchanges, each with more addresses, than are looked at. */
 static void
 test_limits(void)
@@ -133,6 +163,7 @@ test_limits(void)
 	ok(senders == MR_DNSREPORT_IP_MAX, "MR_DNSREPORT_IP_MAX addresses are looked at");
 	mr_dnsreport_json(&out, &r, MR_STR("d.example"));
 	ok(!out.is_full, "it can be written");
+	test_lists(lines, &arena, &said);
 	mr_arena_free(&arena);
 	mr_buf_free(&said);
 	mr_buf_free(&out);

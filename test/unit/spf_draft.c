@@ -33,6 +33,7 @@ static const struct {
 	  "all",
 	    "v=spf1 mx -all" },
 	{ "v=spf1 mx -all redirect=a.example", "v=spf1 mx -all" },
+	{ "v=spf1 mx\xc2\xa0-all", "v=spf1 mx -all" },
 	{ "v=spf1 ip4:192.0.2.1/ -all", "v=spf1 ip4:192.0.2.1 -all" },
 	{ "v=spf1 exists:%{i}.a.example exp=x.%{d} ?all",
 	    "v=spf1 exists:%{i}.a.example exp=x.%{d} ?all" },
