@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOKENS_MAX 64u /* of a name */
+#define TOKENS_MAX    64u /* of a name */
+#define V6_DIGITS_MIN 8u  /* of an IPv6 address that are no chance in a name */
 
 /* ---- generic names ---------------------------------------------------------------------------------- */
 
@@ -65,7 +66,7 @@ has_access_word(const struct token *t, size_t n)
 	static const char *const words[] = { "dyn", "dynamic", "dynip", "dhcp", "pool", "ppp",
 		"pppoe", "dsl", "adsl", "vdsl", "xdsl", "sdsl", "fttx", "ftth", "cable", "cust",
 		"customer", "customers", "client", "clients", "dial", "dialup", "dialin",
-		"broadband", "catv", "wimax", "ip", "host", "unassigned", "unknown", "static" };
+		"broadband", "catv", "wimax", "unassigned" };
 	static const char *const mail[] = { "mx", "mail", "smtp", "mta", "out", "relay", "mout",
 		"ns", "srv", "server" };
 	bool has_word = false, has_number = false;
@@ -128,8 +129,8 @@ has_address(const struct token *t, size_t n, struct mr_str name, const struct mr
 {
 	char z[MR_DNS_REVERSE_MAX];
 	const uint8_t *b = ip->b;
-	struct mr_str reverse;
-	size_t len = 0;
+	struct mr_str reverse, text;
+	size_t len = 0, n6 = 0;
 
 	if (ip->is_v6) {
 		char back[33] = "", forth[33] = "";
@@ -139,7 +140,13 @@ has_address(const struct token *t, size_t n, struct mr_str name, const struct mr
 			back[len++] = reverse.p[i];
 		for (size_t i = 0; i < len; i++)
 			forth[i] = back[len - 1 - i];
-		/* Half of the digits are enough: the network, or the host. */
+		/* As it is written, or half of all digits: the network, or the host. */
+		text = mr_ip_text(z, ip);
+		for (size_t i = 0; i < text.n; i++)
+			if (text.p[i] != ':')
+				z[n6++] = text.p[i];
+		if (n6 >= V6_DIGITS_MIN && has_digits(name, (struct mr_str){ z, n6 }))
+			return true;
 		return has_digits(name, (struct mr_str){ forth, 16 })
 		    || has_digits(name, (struct mr_str){ back, 16 });
 	}
@@ -323,6 +330,8 @@ check_sender(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sender *s)
 		return;
 	ptr = mr_dnsreport_ask(p, owner, MR_DNS_PTR);
 	mr_dnsreport_chain(p, owner, ptr);
+	if (ptr && ptr->links && !mr_is_outage(ptr)) /* RFC 2317: where the record is */
+		owner = ptr->canonical;
 	if (!ptr)
 		addresses(p, s->helo.n ? s->helo : p->domain, &s->ip); /* will be needed */
 	else if (mr_is_outage(ptr))
