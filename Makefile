@@ -16,7 +16,7 @@ PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev li
 	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev file
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
 	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
-	openbsd-inetd mailfront systemd s6 runit daemontools ripmime python3-dnspython bsdutils
+	openbsd-inetd mailfront systemd s6 runit daemontools ripmime python3-dnspython bsdutils openssl
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -67,6 +67,7 @@ $(B)/lib/base/crypto.o:     OPTS += $(call soname,crypto)
 $(B)/lib/check/spf_match.o: OPTS += $(call soname,spf2)
 $(B)/lib/dns/dns_wire.o:    OPTS += $(call soname,ldns)
 $(B)/lib/dns/orgdomain.o:   OPTS += $(call soname,psl)
+$(B)/lib/smtp/tls.o:        OPTS += $(call soname,ssl)
 $(B)/lib/mail/idn.o:        OPTS += $(call soname,idn2)
 $(B)/lib/check/archive.o:   OPTS += $(call soname,archive)
 $(B)/lib/check/magic.o:     OPTS += $(call soname,magic) '-DMR_MAGIC_DB="$(B)/lib/check/filetype.magic.mgc"'

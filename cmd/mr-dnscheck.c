@@ -1,13 +1,16 @@
 /* mr-dnscheck - whether the DNS of a mail domain is right, and what to publish instead. */
 #include "base/clock.h"
+#include "base/host.h"
 #include "base/io.h"
 #include "base/opt.h"
 #include "check/dnsrecord.h"
 #include "check/dnsreport_show.h"
 #include "mail/addr.h"
 #include "mail/idn.h"
+#include "smtp/probe.h"
 #include "ui/columns.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +21,9 @@
 #define DNS_MEMORY     (16u << 20) /* bytes of answers on one domain */
 #define OUT_MAX        (16u << 20) /* bytes of one report */
 #define NAMES_MEMORY   4096u       /* bytes of one name, and its A-labels */
+#define SMTP_PORT      25u
 #define LISTS_MAX      64u
-#define LINE_MAX       4096u /* bytes of a line of stdin */
+#define STDIN_LINE_MAX 4096u /* bytes of a line of stdin */
 #define TIME_S         5u    /* for all that is asked on one domain */
 #define ATTEMPT_MS     1400u
 #define ATTEMPTS       2u
@@ -31,15 +35,16 @@ static const char usage_text[] =
     "                   [--selector SEL]... [--key SEL=FILE]... [--guess] [--dnsbl ZONE]...\n"
     "                   [--name-list ZONE]... [--profile mailbox|relay|nomail] [--trust-ad]\n"
     "                   [--time SECONDS] [--watch SECONDS] [--zone FILE]\n"
-    "                   DOMAIN | - < domains\n"
+    "                   [--connect] [--port PORT] DOMAIN | - < domains\n"
     "       mr-dnscheck [--server HOST:PORT] [--time SECONDS] a|mx|ptr|spf|dkim|dmarc NAME\n";
 
-static const char letters[] = "jFD:i:h:s:k:gb:B:p:aT:w:z:";
+static const char letters[] = "jFD:i:h:s:k:gb:B:p:aT:w:z:cP:";
 
 static const struct mr_opt_name names[] = { { "json", 'j' }, { "fix", 'F' }, { "server", 'D' },
 	{ "ip", 'i' }, { "helo", 'h' }, { "selector", 's' }, { "key", 'k' }, { "guess", 'g' },
 	{ "dnsbl", 'b' }, { "name-list", 'B' }, { "profile", 'p' }, { "trust-ad", 'a' },
-	{ "time", 'T' }, { "zone", 'z' }, { "watch", 'w' }, { NULL, 0 } };
+	{ "time", 'T' }, { "connect", 'c' }, { "port", 'P' }, { "zone", 'z' }, { "watch", 'w' },
+	{ NULL, 0 } };
 
 /* Selectors that providers and programs use when nobody chooses one. */
 static const char *const well_known[] = { "default", "dkim", "mail", "google", "selector1",
@@ -61,7 +66,9 @@ struct options {
 	struct mr_orgdomain *org;
 	uint64_t time_s, watch_s;
 	const char *zone;
-	bool is_guessing, has_server, is_ad_trusted;
+	uint64_t port;
+	struct mr_host host;
+	bool is_connecting, is_guessing, has_server, is_ad_trusted;
 	char chance[32];
 };
 
@@ -209,6 +216,11 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 	case 'a':
 		o->is_ad_trusted = true;
 		return MR_OK;
+	case 'c':
+		o->is_connecting = true;
+		return MR_OK;
+	case 'P':
+		return mr_opt_num('P', arg, 1, 65535, &o->port, err);
 	case 'z':
 		o->zone = arg;
 		return MR_OK;
@@ -273,6 +285,8 @@ prepare(struct options *o, struct mr_err *err)
 	o->query.name_list = o->name_list;
 	o->query.is_ad_trusted = o->is_ad_trusted || is_on_this_host(&o->dns);
 	o->query.now_s = mr_clock_now_s();
+	if (st == MR_OK && o->is_connecting)
+		st = mr_host_read(&o->host, err);
 	if (st == MR_OK)
 		st = mr_orgdomain_open(&o->org, err);
 	if (st == MR_OK)
@@ -330,6 +344,13 @@ ask(struct options *o, struct mr_dnsreport *report, struct mr_arena *arena, stru
 	show_progress(dns, true);
 	if (st == MR_NOTFOUND)
 		st = mr_err_set(err, MR_TEMP, "no end of questions");
+	if (st == MR_OK && o->is_connecting) {
+		struct mr_probe probe = { .domain = o->query.domain,
+			.own_name = mr_str(o->host.name),
+			.port = (unsigned)o->port };
+
+		st = mr_probe_run(report, &probe, dns, deadline_ms, arena, err);
+	}
 	mr_dns_close(dns);
 	return st;
 }
@@ -426,7 +447,7 @@ check_lines(struct options *o, int *code, struct mr_err *err)
 {
 	struct mr_reader r;
 	struct mr_str line;
-	enum mr_status st = mr_reader_init(&r, 0, LINE_MAX, err);
+	enum mr_status st = mr_reader_init(&r, 0, STDIN_LINE_MAX, err);
 
 	if (st)
 		return st;
@@ -560,6 +581,8 @@ main(int argc, char *argv[])
 	}
 	mr_arena_init(&o->arena, OPTIONS_MEMORY);
 	o->time_s = TIME_S;
+	o->port = SMTP_PORT;
+	signal(SIGPIPE, SIG_IGN); /* of a server that hangs up while we shake hands */
 	while (st == MR_OK && (c = mr_opt_next(&opt, &err)) != 0)
 		st = c < 0 ? MR_USAGE : take_option(o, c, opt.arg, &err);
 	if (st == MR_OK)

@@ -62,6 +62,7 @@ score(struct mr_dnsreport *r)
 	unsigned worst[MR_CHECK_N] = { 0 }, lost[GROUP_N] = { 0 };
 	bool is_fail = false;
 
+	r->level = MR_LEVEL_OK;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct mr_dnsreport_finding *f = &r->finding[i];
 
@@ -81,6 +82,17 @@ score(struct mr_dnsreport *r)
 
 		r->score -= n < r->score ? n : r->score;
 	}
+}
+
+enum mr_status
+mr_dnsreport_add(struct mr_dnsreport *report, struct mr_arena *arena, enum mr_dnsreport_check check,
+    enum mr_dnsreport_level level, struct mr_str subject, const char *text)
+{
+	struct mr_dnsreport_pass p = { .arena = arena, .report = report };
+
+	mr_dnsreport_say(&p, check, level, subject, NULL, "%s", text);
+	score(report);
+	return p.fault;
 }
 
 int

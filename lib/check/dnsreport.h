@@ -14,9 +14,11 @@
 #define MR_DNSREPORT_ROUNDS_MAX   40u         /* includes and aliases are followed one a round */
 
 /* Groups, and how many hundredths of a point each may cost. */
+/* clang-format off */
 #define MR_DNSREPORT_GROUPS(G) \
-	G(DNS, 1000)           \
-	G(MX, 300) G(PTR, 250) G(SPF, 200) G(DKIM, 150) G(DMARC, 100) G(TLS, 100) G(DNSBL, 300)
+	G(DNS, 1000) G(MX, 300) G(PTR, 250) G(SPF, 200) G(DKIM, 150) G(DMARC, 100) G(TLS, 100) \
+	G(DNSBL, 300) G(CONNECT, 300)
+/* clang-format on */
 
 enum mr_dnsreport_group {
 #define MR_DNSREPORT_GROUP(name, cap) MR_GROUP_##name,
@@ -102,7 +104,14 @@ enum mr_dnsreport_group {
 	C(TLSA_PARAMS, "tlsa-params", TLS, 100, 25) \
 	C(DNSBL_LISTED, "dnsbl-listed", DNSBL, 300, 0) \
 	C(DNSBL_NAME, "dnsbl-name", DNSBL, 300, 0) \
-	C(DNSBL_WORKS, "dnsbl-works", DNSBL, 0, 0)
+	C(DNSBL_WORKS, "dnsbl-works", DNSBL, 0, 0) \
+	C(CONNECT_BANNER, "connect-banner", CONNECT, 300, 50) \
+	C(CONNECT_EHLO, "connect-ehlo", CONNECT, 100, 0) \
+	C(CONNECT_STARTTLS, "connect-starttls", CONNECT, 100, 50) \
+	C(CONNECT_CERT, "connect-cert", CONNECT, 0, 25) \
+	C(CONNECT_TLSA, "connect-tlsa", CONNECT, 100, 0) \
+	C(CONNECT_RELAY, "connect-relay", CONNECT, 300, 0) \
+	C(CONNECT_POSTMASTER, "connect-postmaster", CONNECT, 100, 0)
 /* clang-format on */
 
 enum mr_dnsreport_check {
@@ -199,6 +208,12 @@ bool mr_dnsreport_is_ldh(struct mr_str name);
 /* The report for an argument that is no domain name: one finding. */
 enum mr_status
 mr_dnsreport_no_domain(struct mr_dnsreport *report, struct mr_str arg, struct mr_arena *arena);
+
+/* Adds a finding to a report, for who looks at more than the DNS; the score counts it.  `text` is copied; no
+ * memory is MR_TEMP. */
+enum mr_status
+mr_dnsreport_add(struct mr_dnsreport *report, struct mr_arena *arena, enum mr_dnsreport_check check,
+    enum mr_dnsreport_level level, struct mr_str subject, const char *text);
 
 /* Exit code for monitoring: 0, 1 warn, 2 fail, 111 error. */
 int mr_dnsreport_exit(const struct mr_dnsreport *report);

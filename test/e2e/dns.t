@@ -213,8 +213,8 @@ like "a large TXT" "$GOT" '^s1._domainkey.bigtxt.example TXT:( cut)? found v=DKI
 like "a PTR" "$GOT" '^2.2.0.192.in-addr.arpa PTR: found mx1.perfect.example$'
 like "a failure of the authority" "$GOT" '^servfail.example A: servfail$'
 like "a DNSBL" "$GOT" '^2.0.0.127.bl.dnsbl.example A: found 127.0.0.2$'
-GOT=$(dns -D "127.0.0.1:$((base + 1))" minimal.example MX)
-like "a referral is not \"no data\"" "$GOT" '^minimal.example MX: refused$'
+GOT=$(dns -D "127.0.0.1:$((base + 1))" lame.example MX)
+like "a referral is not \"no data\"" "$GOT" '^lame.example MX: refused$'
 
 # ---- AD of a resolver that is not on loopback: 192.0.2.53, in a network of our own
 

@@ -37,6 +37,7 @@ ok "and another one" scores "$T_DIR/more" --out "$T_DIR/b.json"
 "$python" - "$D/CHECKS.md" "$T_DIR/a.json" "$T_DIR/b.json" >"$T_DIR/never" <<'X'
 import json, re, sys
 ids = re.findall(r'^\| ([a-z0-9]+-[a-z0-9-]+) \|', open(sys.argv[1]).read(), re.M)
+ids = [i for i in ids if not i.startswith('connect-')]  # dnscheck-connect.t
 seen = {f['check'] for n in sys.argv[2:] for r in json.load(open(n))['results'] for f in r['findings'] if f['level'] != 'ok'}
 print(len(ids), *[i for i in ids if i not in seen])
 X
