@@ -275,6 +275,9 @@ check_selector(struct mr_dnsreport_pass *p, const struct mr_dnsreport_selector *
 void
 mr_dnsreport_dkim(struct mr_dnsreport_pass *p)
 {
+	if (p->q->selector_n == 0 && p->mx && !p->is_null_mx && p->q->profile != MR_PROFILE_NOMAIL)
+		mr_dnsreport_say(p, MR_CHECK_DKIM_PRESENT, MR_LEVEL_INFO, p->domain, NULL,
+		    "no selector is known: keys were not looked at (--selector, --guess)");
 	for (size_t i = 0; i < p->q->selector_n && i < MR_DNSREPORT_SELECTOR_MAX; i++)
 		check_selector(p, &p->q->selector[i]);
 }

@@ -1,0 +1,217 @@
+/* The SPF record as it should be: mended, merged, cheaper, and with all that send. */
+#include "check/dnsreport_spf.h"
+#include "check/spf_draft.h"
+
+#define LOOKUPS_GOOD 8u
+#define FLATTEN_MAX  20u /* addresses that stand in for one term */
+
+static size_t
+find_term(const struct mr_spf_draft *draft, struct mr_str term)
+{
+	size_t i = 0;
+
+	while (i < draft->n && !mr_str_caseeq(draft->term[i], term))
+		i++;
+	return i;
+}
+
+/* "ip4:192.0.2.1" in place of draft->term[at]; n: for all senders that lie in `net`, or all. */
+static void
+insert_address(
+    struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, const struct mr_ip *ip, unsigned bits)
+{
+	char storage[MR_IP_TEXT_MAX];
+	struct mr_str text = mr_ip_text(storage, ip), term;
+
+	term = bits == mr_ip_bits(ip)
+	    ? mr_arena_fmt(p->arena, "%s:%.*s", ip->is_v6 ? "ip6" : "ip4", (int)text.n, text.p)
+	    : mr_arena_fmt(
+	        p->arena, "%s:%.*s/%u", ip->is_v6 ? "ip6" : "ip4", (int)text.n, text.p, bits);
+	if (term.p)
+		mr_spf_draft_term(draft, term);
+	else
+		p->fault = mr_err_set(p->err, MR_TEMP, "out of memory");
+}
+
+/* The addresses of `name` go into the draft; false: not known, or too many. */
+static bool
+insert_host(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, struct mr_str name,
+    const struct mr_spf_term *t, size_t *left)
+{
+	static const enum mr_dns_type types[] = { MR_DNS_A, MR_DNS_AAAA };
+
+	for (size_t k = 0; k < 2; k++) {
+		const struct mr_dns_answer *a = mr_dnsreport_ask(p, name, types[k]);
+
+		if (!a || mr_is_outage(a) || a->n > *left)
+			return false;
+		*left -= a->n;
+		for (size_t i = 0; i < a->n; i++)
+			insert_address(p, draft, &a->rec[i].ip, k ? t->bits6 : t->bits4);
+	}
+	return true;
+}
+
+/* The term `at`, an `a` or `mx`, becomes the addresses behind it. */
+static bool
+flatten(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, size_t at)
+{
+	struct mr_spf_draft with = *draft;
+	struct mr_str rest = draft->term[at], name = p->domain;
+	size_t left = FLATTEN_MAX;
+	struct mr_spf_term t;
+
+	if (mr_spf_term_next(&rest, &t, NULL) != MR_OK || t.qualifier != MR_SPF_PASS
+	    || (t.kind != MR_SPF_A && t.kind != MR_SPF_MX)
+	    || (t.spec.p && mr_str_chr(t.spec, '%') >= 0))
+		return false;
+	if (t.spec.p)
+		name = t.spec;
+	mr_spf_draft_drop(&with, at);
+	if (t.kind == MR_SPF_A) {
+		if (!insert_host(p, &with, name, &t, &left))
+			return false;
+	} else {
+		const struct mr_dns_answer *mx = mr_dnsreport_ask(p, name, MR_DNS_MX);
+
+		for (size_t i = 0; mr_is_found(mx) && i < mx->n; i++)
+			if (mx->rec[i].text.n && !insert_host(p, &with, mx->rec[i].text, &t, &left))
+				return false;
+		if (!mr_is_found(mx))
+			return false;
+	}
+	*draft = with;
+	return true;
+}
+
+/* What the tree says against terms of the first record. */
+static void
+mend_tree(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, const struct mr_spf_tree *tree)
+{
+	size_t voids_n = 0;
+
+	for (size_t i = 0; i < tree->n; i++)
+		voids_n += tree->note[i].kind == MR_SPF_NOTE_VOID;
+	for (size_t i = 0; i < tree->n; i++) {
+		const struct mr_spf_note *n = &tree->note[i];
+		bool is_own = mr_str_caseeq(n->domain, p->domain);
+		size_t at = find_term(draft, n->kind == MR_SPF_NOTE_LOOP ? n->root : n->term);
+		struct mr_spf_term t;
+		struct mr_str rest = n->term;
+		bool is_mx = mr_spf_term_next(&rest, &t, NULL) == MR_OK && t.kind == MR_SPF_MX
+		    && !mr_str_caseeq(n->name, t.spec.p ? t.spec : p->domain);
+
+		if (at == draft->n || (!is_own && n->kind != MR_SPF_NOTE_LOOP))
+			continue;
+		if (n->kind == MR_SPF_NOTE_MANY_MX)
+			flatten(p, draft, at);
+		else if (n->kind == MR_SPF_NOTE_LOOP || n->kind == MR_SPF_NOTE_PTR
+		    || (n->kind == MR_SPF_NOTE_NO_RECORD && n->n == 0)
+		    || (n->kind == MR_SPF_NOTE_VOID && voids_n > MR_SPF_VOID_MAX && !is_mx))
+			mr_spf_draft_drop(draft, at);
+	}
+	for (unsigned n = tree->lookups_n; n >= MR_DNSREPORT_SPF_LOOKUPS_WARN && n > LOOKUPS_GOOD;
+	     n--) {
+		size_t at = 0;
+
+		while (at < draft->n && !flatten(p, draft, at))
+			at++;
+		if (at == draft->n)
+			break;
+	}
+}
+
+/* A network that is too wide becomes the senders in it, if there are any. */
+static void
+mend_wide(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft)
+{
+	for (size_t i = draft->n; i-- > 0;) {
+		struct mr_str rest = draft->term[i];
+		struct mr_spf_draft with = *draft;
+		struct mr_spf_term t;
+		bool has_sender = false;
+		unsigned bits;
+
+		if (mr_spf_term_next(&rest, &t, NULL) != MR_OK || !mr_dnsreport_spf_is_wide(&t)
+		    || (t.kind != MR_SPF_IP4 && t.kind != MR_SPF_IP6))
+			continue;
+		bits = t.kind == MR_SPF_IP6 ? t.bits6 : t.bits4;
+		mr_spf_draft_drop(&with, i);
+		for (size_t k = 0; k < p->sender_n; k++) {
+			const struct mr_ip *ip = &p->sender[k].ip;
+			struct mr_net a, b;
+
+			if (ip->is_v6 != t.ip.is_v6)
+				continue;
+			a = mr_net_of(ip, bits);
+			b = mr_net_of(&t.ip, bits);
+			if (!mr_ip_eq(&a.ip, &b.ip))
+				continue;
+			insert_address(p, &with, ip, mr_ip_bits(ip));
+			has_sender = true;
+		}
+		if (has_sender)
+			*draft = with;
+	}
+}
+
+/* All records that are SPF, or like it; MR_PERM: one cannot be understood. */
+static enum mr_status
+read_all(
+    struct mr_dnsreport_pass *p, const struct mr_dnsreport_spf *spf, struct mr_spf_draft *draft)
+{
+	const struct mr_dns_answer *from[] = { p->txt,
+		spf->good_n + spf->like_n ? NULL : spf->type99 };
+	enum mr_status st = MR_OK;
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; st == MR_OK && mr_is_found(from[k]) && i < from[k]->n; i++) {
+			struct mr_str text, joined;
+
+			if ((st = mr_spf_join(
+			         &text, &joined, from[k]->rec[i].strings, p->arena, p->err)))
+				break;
+			if (mr_spf_is_record(text) || (!spf->good_n && mr_spf_is_like(text)))
+				st = mr_spf_draft_add(draft, text, p->arena, p->err);
+		}
+	return st;
+}
+
+struct mr_str
+mr_dnsreport_spf_draft(struct mr_dnsreport_pass *p, const struct mr_dnsreport_spf *spf)
+{
+	struct mr_spf_draft *draft = mr_arena_alloc(p->arena, sizeof *draft);
+	struct mr_str text = { NULL, 0 };
+	struct mr_spf_tree tree;
+	enum mr_status st;
+
+	if (!draft || (st = read_all(p, spf, draft)) == MR_TEMP) {
+		p->fault = MR_TEMP;
+		return text;
+	}
+	if (st)
+		return text;
+	if (spf->good_n + spf->like_n == 0 && !mr_is_found(spf->type99) && p->host_n
+	    && p->q->profile == MR_PROFILE_MAILBOX)
+		mr_spf_draft_term(draft, MR_STR("mx"));
+	if (draft->all ? draft->all == '+' || draft->all == '?' : !draft->redirect.p)
+		draft->all = '-';
+	mend_wide(p, draft);
+	for (int round = 0; round < 3; round++) { /* each may bring what the next sees */
+		text = mr_spf_draft_text(draft, p->arena);
+		if (!text.p || !mr_dnsreport_spf_tree(p, &tree, text))
+			return (struct mr_str){ NULL, 0 };
+		mend_tree(p, draft, &tree);
+	}
+	text = mr_spf_draft_text(draft, p->arena);
+	for (size_t i = 0; text.p && i < p->sender_n; i++) {
+		struct mr_spf result;
+
+		if (!mr_dnsreport_spf_evaluate(p, &p->sender[i], text, &result))
+			continue;
+		if (result.result != MR_SPF_PASS && result.result != MR_SPF_TEMPERROR) {
+			insert_address(p, draft, &p->sender[i].ip, mr_ip_bits(&p->sender[i].ip));
+		}
+	}
+	return mr_spf_draft_text(draft, p->arena);
+}
