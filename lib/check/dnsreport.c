@@ -181,7 +181,7 @@ mr_dnsreport_name(struct mr_dnsreport_pass *p, const char *front, struct mr_str 
 
 void
 mr_dnsreport_say(struct mr_dnsreport_pass *p, enum mr_dnsreport_check check,
-    enum mr_dnsreport_level level, struct mr_str subject, const struct mr_dnsreport_fix *fix,
+    enum mr_dnsreport_level level, struct mr_str subject, struct mr_dnsreport_fix *fix,
     const char *fmt, ...)
 {
 	struct mr_dnsreport *r = p->report;
@@ -234,12 +234,8 @@ settle_fixes(struct mr_dnsreport *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct mr_dnsreport_finding *f = &r->finding[i];
 
-		if (f->fix) {
-			struct mr_dnsreport_fix *mine;
-
-			memcpy(&mine, &f->fix, sizeof mine); /* it is the pass's own */
-			simplify(mine);
-		}
+		if (f->fix)
+			simplify(f->fix);
 		if (f->fix && f->fix->remove.n == 0 && f->fix->add.n == 0)
 			f->fix = NULL;
 	}

@@ -150,7 +150,7 @@ struct mr_dnsreport_finding {
 	enum mr_dnsreport_level level;
 	struct mr_str subject; /* the name or address that it is about */
 	struct mr_str message;
-	const struct mr_dnsreport_fix *fix; /* NULL: none; else it has lines */
+	struct mr_dnsreport_fix *fix; /* NULL: none; else it has lines */
 	unsigned points; /* hundredths that it costs, before the group's cap; a check costs once */
 };
 

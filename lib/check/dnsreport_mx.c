@@ -257,6 +257,16 @@ check_private(
 	}
 }
 
+static bool
+is_published(const struct mr_dnsreport_pass *p, unsigned preference, struct mr_str host)
+{
+	for (size_t i = 0; i < p->mx->n; i++)
+		if (p->mx->rec[i].preference == preference
+		    && mr_str_caseeq(p->mx->rec[i].text, host))
+			return true;
+	return false;
+}
+
 static void
 check_host(struct mr_dnsreport_pass *p, const struct mr_dnsreport_host *h)
 {
@@ -281,7 +291,7 @@ check_host(struct mr_dnsreport_pass *p, const struct mr_dnsreport_host *h)
 	if (plan.is_dropped || plan.host.p)
 		mr_dnsreport_line(
 		    p, &p->mx_fix->remove, mr_dnsreport_mx_line(p, h->preference, h->name));
-	if (!plan.is_dropped && plan.host.p)
+	if (!plan.is_dropped && plan.host.p && !is_published(p, h->preference, plan.host))
 		mr_dnsreport_line(
 		    p, &p->mx_fix->add, mr_dnsreport_mx_line(p, h->preference, plan.host));
 }

@@ -99,7 +99,7 @@ struct mr_str mr_dnsreport_name(struct mr_dnsreport_pass *p, const char *front, 
 
 /* A finding.  `fix` may get its lines later in the pass; without any it counts as none. */
 void mr_dnsreport_say(struct mr_dnsreport_pass *p, enum mr_dnsreport_check check,
-    enum mr_dnsreport_level level, struct mr_str subject, const struct mr_dnsreport_fix *fix,
+    enum mr_dnsreport_level level, struct mr_str subject, struct mr_dnsreport_fix *fix,
     const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
 /* An empty fix in the arena.  NULL when there is no memory. */

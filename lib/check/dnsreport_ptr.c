@@ -207,7 +207,7 @@ plan_ptr(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sender *s, struc
 /* What is wrong with the names themselves; how many are host names. */
 static size_t
 check_names(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sender *s,
-    const struct mr_dns_answer *ptr, const struct mr_dnsreport_fix *fix)
+    const struct mr_dns_answer *ptr, struct mr_dnsreport_fix *fix)
 {
 	size_t host_n = 0;
 

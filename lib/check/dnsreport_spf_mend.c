@@ -15,10 +15,10 @@ find_term(const struct mr_spf_draft *draft, struct mr_str term)
 	return i;
 }
 
-/* "ip4:192.0.2.1" in place of draft->term[at]; n: for all senders that lie in `net`, or all. */
+/* "ip4:192.0.2.1", in front of the term *at, which then is one further on. */
 static void
-insert_address(
-    struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, const struct mr_ip *ip, unsigned bits)
+insert_address(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, size_t *at,
+    const struct mr_ip *ip, unsigned bits)
 {
 	char storage[MR_IP_TEXT_MAX];
 	struct mr_str text = mr_ip_text(storage, ip), term;
@@ -28,14 +28,14 @@ insert_address(
 	    : mr_arena_fmt(
 	        p->arena, "%s:%.*s/%u", ip->is_v6 ? "ip6" : "ip4", (int)text.n, text.p, bits);
 	if (term.p)
-		mr_spf_draft_term(draft, term);
+		*at += mr_spf_draft_insert(draft, *at, term);
 	else
 		p->fault = mr_err_set(p->err, MR_TEMP, "out of memory");
 }
 
 /* The addresses of `name` go into the draft; false: not known, or too many. */
 static bool
-insert_host(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, struct mr_str name,
+insert_host(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, size_t *at, struct mr_str name,
     const struct mr_spf_term *t, size_t *left)
 {
 	static const enum mr_dns_type types[] = { MR_DNS_A, MR_DNS_AAAA };
@@ -47,7 +47,7 @@ insert_host(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, struct mr_s
 			return false;
 		*left -= a->n;
 		for (size_t i = 0; i < a->n; i++)
-			insert_address(p, draft, &a->rec[i].ip, k ? t->bits6 : t->bits4);
+			insert_address(p, draft, at, &a->rec[i].ip, k ? t->bits6 : t->bits4);
 	}
 	return true;
 }
@@ -69,13 +69,14 @@ flatten(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft, size_t at)
 		name = t.spec;
 	mr_spf_draft_drop(&with, at);
 	if (t.kind == MR_SPF_A) {
-		if (!insert_host(p, &with, name, &t, &left))
+		if (!insert_host(p, &with, &at, name, &t, &left))
 			return false;
 	} else {
 		const struct mr_dns_answer *mx = mr_dnsreport_ask(p, name, MR_DNS_MX);
 
 		for (size_t i = 0; mr_is_found(mx) && i < mx->n; i++)
-			if (mx->rec[i].text.n && !insert_host(p, &with, mx->rec[i].text, &t, &left))
+			if (mx->rec[i].text.n
+			    && !insert_host(p, &with, &at, mx->rec[i].text, &t, &left))
 				return false;
 		if (!mr_is_found(mx))
 			return false;
@@ -130,6 +131,7 @@ mend_wide(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft)
 		struct mr_spf_draft with = *draft;
 		struct mr_spf_term t;
 		bool has_sender = false;
+		size_t at = i;
 		unsigned bits;
 
 		if (mr_spf_term_next(&rest, &t, NULL) != MR_OK || !mr_dnsreport_spf_is_wide(&t)
@@ -147,7 +149,7 @@ mend_wide(struct mr_dnsreport_pass *p, struct mr_spf_draft *draft)
 			b = mr_net_of(&t.ip, bits);
 			if (!mr_ip_eq(&a.ip, &b.ip))
 				continue;
-			insert_address(p, &with, ip, mr_ip_bits(ip));
+			insert_address(p, &with, &at, ip, mr_ip_bits(ip));
 			has_sender = true;
 		}
 		if (has_sender)
@@ -184,6 +186,7 @@ mr_dnsreport_spf_draft(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sp
 	struct mr_str text = { NULL, 0 };
 	struct mr_spf_tree tree;
 	enum mr_status st;
+	size_t first;
 
 	if (!draft || (st = read_all(p, spf, draft)) == MR_TEMP) {
 		p->fault = MR_TEMP;
@@ -204,14 +207,15 @@ mr_dnsreport_spf_draft(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sp
 		mend_tree(p, draft, &tree);
 	}
 	text = mr_spf_draft_text(draft, p->arena);
+	first = 0;
 	for (size_t i = 0; text.p && i < p->sender_n; i++) {
 		struct mr_spf result;
 
 		if (!mr_dnsreport_spf_evaluate(p, &p->sender[i], text, &result))
 			continue;
-		if (result.result != MR_SPF_PASS && result.result != MR_SPF_TEMPERROR) {
-			insert_address(p, draft, &p->sender[i].ip, mr_ip_bits(&p->sender[i].ip));
-		}
+		if (result.result != MR_SPF_PASS && result.result != MR_SPF_TEMPERROR)
+			insert_address(
+			    p, draft, &first, &p->sender[i].ip, mr_ip_bits(&p->sender[i].ip));
 	}
 	return mr_spf_draft_text(draft, p->arena);
 }

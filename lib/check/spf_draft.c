@@ -221,6 +221,23 @@ mr_spf_draft_drop(struct mr_spf_draft *draft, size_t i)
 	memmove(&draft->term[i], &draft->term[i + 1], (--draft->n - i) * sizeof *draft->term);
 }
 
+bool
+mr_spf_draft_insert(struct mr_spf_draft *draft, size_t at, struct mr_str term)
+{
+	for (size_t i = 0; i < draft->n; i++)
+		if (mr_str_caseeq(draft->term[i], term)) {
+			if (i < at)
+				return false;
+			mr_spf_draft_drop(draft, i);
+			break;
+		}
+	if (draft->n == MR_SPF_DRAFT_MAX)
+		return false;
+	memmove(&draft->term[at + 1], &draft->term[at], (draft->n++ - at) * sizeof *draft->term);
+	draft->term[at] = term;
+	return true;
+}
+
 /* Quotes and backslashes out; `" "` joins the strings that were pasted. */
 static struct mr_str
 unquote(struct mr_str text, struct mr_arena *arena)

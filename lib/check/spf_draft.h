@@ -29,6 +29,8 @@ enum mr_status mr_spf_draft_add(
 
 /* Adds one term that parses, unless it is there; one too many is dropped. */
 void mr_spf_draft_term(struct mr_spf_draft *draft, struct mr_str term);
+/* The same in front of the term `at`, also one that is there further on.  False: it is there before. */
+bool mr_spf_draft_insert(struct mr_spf_draft *draft, size_t at, struct mr_str term);
 void mr_spf_draft_drop(struct mr_spf_draft *draft, size_t i);
 
 /* The record; p NULL when there is no memory. */

@@ -86,6 +86,13 @@ test_many(struct mr_arena *arena)
 	for (unsigned i = 0; i <= MR_SPF_DRAFT_MAX; i++)
 		mr_spf_draft_term(&draft, mr_arena_fmt(arena, "ip4:192.0.%u.%u", i / 256, i % 256));
 	ok(draft.n == MR_SPF_DRAFT_MAX, "a draft holds MR_SPF_DRAFT_MAX terms");
+	ok(!mr_spf_draft_insert(&draft, 9, draft.term[3]), "one that is there before stays");
+	ok(mr_spf_draft_insert(&draft, 1, draft.term[9]), "one that is there behind moves up");
+	is(draft.term[1], "ip4:192.0.0.9", "it");
+	is(draft.term[2], "ip4:192.0.0.1", "the others follow");
+	is(draft.term[10], "ip4:192.0.0.10", "and it is gone from its place");
+	mr_spf_draft_drop(&draft, 1);
+	mr_spf_draft_term(&draft, MR_STR("ip4:192.0.0.9"));
 	mr_spf_draft_drop(&draft, 0);
 	ok(draft.n == MR_SPF_DRAFT_MAX - 1, "and one less when one is dropped");
 	is(draft.term[0], "ip4:192.0.0.1", "the others move up");
