@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SIZE_GOOD  450u /* octets (RFC 7208 3.4) */
 #define WIDE_BITS4 16u
 #define WIDE_BITS6 32u
 
@@ -205,9 +204,10 @@ judge_record(struct mr_dnsreport_pass *p, struct mr_str text)
 	struct mr_spf_tree tree;
 
 	judge_syntax(p, text);
-	if (text.n > SIZE_GOOD)
+	if (text.n > MR_DNSREPORT_SPF_SIZE_GOOD)
 		mr_dnsreport_say(p, MR_CHECK_SPF_SIZE, MR_LEVEL_WARN, p->domain, p->spf_fix,
-		    "SPF record is %zu octets, over %u: split it by include", text.n, SIZE_GOOD);
+		    "SPF record is %zu octets, over %u: split it by include", text.n,
+		    MR_DNSREPORT_SPF_SIZE_GOOD);
 	if (mr_spf_record_parse(&record, text, NULL))
 		return;
 	judge_terms(p, text);
@@ -304,13 +304,14 @@ plan(struct mr_dnsreport_pass *p, const struct mr_dnsreport_spf *spf)
 	for (size_t i = 0; mr_is_found(spf->type99) && i < spf->type99->n; i++)
 		mr_dnsreport_line(p, &p->spf_fix->remove,
 		    mr_dnsreport_strings(p, p->domain, "SPF", &spf->type99->rec[i]));
-	mr_dnsreport_line(p, &p->spf_fix->add, mr_dnsreport_txt(p, p->domain, text));
-
 	memset(p->is_bad, 0, sizeof p->is_bad);
 	p->is_dry = true;
 	judge_record(p, text);
 	judge_senders(p, text);
 	p->is_dry = false;
+	if (mr_dnsreport_spf_split(p, &text))
+		p->is_bad[MR_CHECK_SPF_SIZE] = false;
+	mr_dnsreport_line(p, &p->spf_fix->add, mr_dnsreport_txt(p, p->domain, text));
 	for (size_t i = 0; i < p->report->n; i++)
 		if (p->report->finding[i].fix == p->spf_fix
 		    && p->is_bad[p->report->finding[i].check])

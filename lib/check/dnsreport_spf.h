@@ -6,7 +6,8 @@
 #include "check/dnsreport_pass.h"
 #include "check/spf_tree.h"
 
-#define MR_DNSREPORT_SPF_LOOKUPS_WARN 9u /* of 10: one more include of somebody else breaks it */
+#define MR_DNSREPORT_SPF_SIZE_GOOD    450u /* octets (RFC 7208 3.4) */
+#define MR_DNSREPORT_SPF_LOOKUPS_WARN 9u   /* of 10: one more include of somebody else breaks it */
 
 /* The TXT records (and one of type 99) that are or were meant to be SPF records. */
 struct mr_dnsreport_spf {
@@ -30,5 +31,9 @@ bool mr_dnsreport_spf_evaluate(struct mr_dnsreport_pass *p, const struct mr_dnsr
 /* The text to publish; p NULL: nobody knows, or not yet. */
 struct mr_str
 mr_dnsreport_spf_draft(struct mr_dnsreport_pass *p, const struct mr_dnsreport_spf *spf);
+
+/* Moves the networks of a text that is too long into records of their own below the domain, whose lines are
+ * added to the fix.  False, and *text as it was: it is short, or cannot be split. */
+bool mr_dnsreport_spf_split(struct mr_dnsreport_pass *p, struct mr_str *text);
 
 #endif

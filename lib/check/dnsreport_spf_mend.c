@@ -2,7 +2,10 @@
 #include "check/dnsreport_spf.h"
 #include "check/spf_draft.h"
 
+#include <stdio.h>
+
 #define LOOKUPS_GOOD 8u
+#define PARTS_MAX    6u  /* records that a long one is split into */
 #define FLATTEN_MAX  20u /* addresses that stand in for one term */
 
 static size_t
@@ -218,4 +221,89 @@ mr_dnsreport_spf_draft(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sp
 			    p, draft, &first, &p->sender[i].ip, mr_ip_bits(&p->sender[i].ip));
 	}
 	return mr_spf_draft_text(draft, p->arena);
+}
+
+/* ---- records that are too long ---------------------------------------------------------------------- */
+
+/* A record of networks, under a name below the domain that is free. */
+struct part {
+	struct mr_buf text;
+	struct mr_str owner;
+};
+
+/* False: no name is free, or that is not known yet. */
+static bool
+find_owner(struct mr_dnsreport_pass *p, struct part *part, size_t n)
+{
+	char front[16];
+
+	snprintf(front, sizeof front, "_spf%zu", n + 1);
+	part->owner = mr_dnsreport_name(p, front, p->domain);
+	return mr_is_none(mr_dnsreport_ask(p, part->owner, MR_DNS_TXT));
+}
+
+/* Sorts the terms: networks that may send into parts, all else into `rest`.  How many parts; 0: it cannot be
+ * done. */
+static size_t
+sort_terms(struct part *part, struct mr_buf *rest, struct mr_str text)
+{
+	struct mr_str terms = mr_str_from(text, 6);
+	struct mr_spf_term t;
+	size_t n = 0;
+
+	while (mr_spf_term_next(&terms, &t, NULL) == MR_OK) {
+		struct mr_buf *to = rest;
+
+		if (t.kind < MR_SPF_REDIRECT && t.kind != MR_SPF_ALL && t.qualifier != MR_SPF_PASS)
+			return 0; /* "-ip4:192.0.2.1 ip4:192.0.2.0/24": the order counts */
+		if ((t.kind == MR_SPF_IP4 || t.kind == MR_SPF_IP6) && t.qualifier == MR_SPF_PASS) {
+			if (n == 0
+			    || part[n - 1].text.n + t.text.n + 6 > MR_DNSREPORT_SPF_SIZE_GOOD) {
+				if (n == PARTS_MAX)
+					return 0;
+				mr_buf_adds(&part[n++].text, "v=spf1");
+			}
+			to = &part[n - 1].text;
+		}
+		mr_buf_addc(to, ' ');
+		mr_buf_add(to, t.text);
+	}
+	return n;
+}
+
+bool
+mr_dnsreport_spf_split(struct mr_dnsreport_pass *p, struct mr_str *text)
+{
+	struct part part[PARTS_MAX];
+	struct mr_spf_tree tree;
+	struct mr_buf rest, all;
+	bool is_good = false;
+	size_t n;
+
+	if (text->n <= MR_DNSREPORT_SPF_SIZE_GOOD || !mr_dnsreport_spf_tree(p, &tree, *text))
+		return false;
+	for (size_t i = 0; i < PARTS_MAX; i++)
+		mr_buf_init(&part[i].text, MR_SPF_RECORD_MAX);
+	mr_buf_init(&rest, MR_SPF_RECORD_MAX);
+	mr_buf_init(&all, MR_SPF_RECORD_MAX);
+	n = sort_terms(part, &rest, *text);
+	is_good = n && tree.lookups_n + n <= LOOKUPS_GOOD;
+	mr_buf_adds(&all, "v=spf1");
+	for (size_t i = 0; i < n; i++) {
+		is_good &= find_owner(p, &part[i], i);
+		mr_buf_addf(&all, " include:%.*s", (int)part[i].owner.n, part[i].owner.p);
+		mr_buf_adds(&part[i].text, " -all");
+	}
+	mr_buf_add(&all, mr_buf_str(&rest));
+	is_good &= !all.is_full && all.n <= MR_DNSREPORT_SPF_SIZE_GOOD;
+	for (size_t i = 0; is_good && i < n; i++)
+		mr_dnsreport_line(p, &p->spf_fix->add,
+		    mr_dnsreport_txt(p, part[i].owner, mr_buf_str(&part[i].text)));
+	if (is_good)
+		*text = mr_arena_dup(p->arena, mr_buf_str(&all));
+	for (size_t i = 0; i < PARTS_MAX; i++)
+		mr_buf_free(&part[i].text);
+	mr_buf_free(&rest);
+	mr_buf_free(&all);
+	return is_good;
 }
