@@ -2,9 +2,11 @@
 
 #include "base/lazy.h"
 
+#include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -14,7 +16,7 @@
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(EVP_sha256) F(EVP_MD_CTX_new) F(EVP_MD_CTX_free) F(EVP_DigestInit_ex) \
-	F(EVP_DigestUpdate) F(EVP_DigestFinal_ex) F(EVP_EncodeBlock) F(EVP_DecodeBlock) \
+	F(EVP_DigestUpdate) F(EVP_DigestFinal_ex) \
 	F(BIO_new_mem_buf) F(BIO_new) F(BIO_s_mem) F(BIO_ctrl) F(BIO_free) \
 	F(PEM_read_bio_PrivateKey) F(PEM_read_bio_PUBKEY) F(PEM_write_bio_PrivateKey) \
 	F(EVP_PKEY_new_raw_private_key) F(EVP_PKEY_new_raw_public_key) \
@@ -69,6 +71,25 @@ mr_sha256(uint8_t *out, struct mr_str bytes, struct mr_err *err)
 	return lib.digest(bytes.p, bytes.n, out, NULL, lib.sha256(), NULL) == 1
 	    ? MR_OK
 	    : mr_err_set(err, MR_TEMP, "OpenSSL gives no SHA-256");
+}
+
+enum mr_status
+mr_hmac_sha1(uint8_t *out, struct mr_str key, struct mr_str bytes, struct mr_err *err)
+{
+	static const char *const name[] = { "HMAC", "EVP_sha1" };
+	struct {
+		__typeof__(&HMAC) hmac;
+		__typeof__(&EVP_sha1) sha1;
+	} lib;
+	enum mr_status st = mr_lazy_load(&lib, MR_SONAME, name, 2, err);
+
+	if (st)
+		return st;
+	return key.n <= INT_MAX
+	        && lib.hmac(lib.sha1(), key.p, (int)key.n, (const unsigned char *)bytes.p, bytes.n,
+	            out, NULL)
+	    ? MR_OK
+	    : mr_err_set(err, MR_TEMP, "OpenSSL gives no HMAC-SHA-1");
 }
 
 struct mr_digest {
@@ -139,16 +160,19 @@ mr_crypto_load(struct mr_err *err)
 enum mr_status
 mr_base64_encode(struct mr_buf *out, struct mr_str bytes, struct mr_err *err)
 {
+	static const char *const name[] = { "EVP_EncodeBlock" };
 	size_t n = (bytes.n + 2) / 3 * 4;
-	struct libcrypto lib;
-	enum mr_status st = load(&lib, err);
+	struct {
+		__typeof__(&EVP_EncodeBlock) encode;
+	} lib;
+	enum mr_status st = mr_lazy_load(&lib, MR_SONAME, name, 1, err);
 	char *to;
 
 	if (st || n == 0)
 		return st;
 	if (n > BASE64_MAX || !(to = mr_buf_room(out, n + 1))) /* it writes a NUL, too */
 		return no_memory(err);
-	out->n += (size_t)lib.EVP_EncodeBlock((unsigned char *)to, octets(bytes.p), (int)bytes.n);
+	out->n += (size_t)lib.encode((unsigned char *)to, octets(bytes.p), (int)bytes.n);
 	return MR_OK;
 }
 
@@ -175,8 +199,11 @@ padding_of(struct mr_str text)
 enum mr_status
 mr_base64_decode(struct mr_buf *out, struct mr_str text, struct mr_err *err)
 {
+	static const char *const name[] = { "EVP_DecodeBlock" };
 	size_t pad = padding_of(text);
-	struct libcrypto lib;
+	struct {
+		__typeof__(&EVP_DecodeBlock) decode;
+	} lib;
 	enum mr_status st;
 	char *to;
 
@@ -184,11 +211,11 @@ mr_base64_decode(struct mr_buf *out, struct mr_str text, struct mr_err *err)
 		return mr_err_set(err, MR_PERM, "not base64");
 	if (text.n == 0)
 		return MR_OK;
-	if ((st = load(&lib, err)))
+	if ((st = mr_lazy_load(&lib, MR_SONAME, name, 1, err)))
 		return st;
 	if (text.n > BASE64_MAX || !(to = mr_buf_room(out, text.n / 4 * 3)))
 		return no_memory(err);
-	if (lib.EVP_DecodeBlock((unsigned char *)to, octets(text.p), (int)text.n) < 0)
+	if (lib.decode((unsigned char *)to, octets(text.p), (int)text.n) < 0)
 		return mr_err_set(err, MR_PERM, "not base64");
 	out->n += text.n / 4 * 3 - pad;
 	return MR_OK;

@@ -28,16 +28,28 @@ lists(struct mr_str value, const char *word)
 	return false;
 }
 
-/* What the bytes of p= are, for the kind that k= says. */
-static enum mr_status
-read_key(struct mr_dkim_record *r, struct mr_err *err)
+void
+mr_dkim_record_set_bits(struct mr_dkim_record *record, unsigned bits)
+{
+	record->bits = bits;
+	if (bits < MR_DKIM_RSA_MIN)
+		add(record, MR_DKIM_RSA_SHORT);
+	else if (bits < MR_DKIM_RSA_GOOD)
+		add(record, MR_DKIM_RSA_WEAK);
+}
+
+enum mr_status
+mr_dkim_record_check_key(struct mr_dkim_record *r, struct mr_err *err)
 {
 	struct mr_pkey *key;
 	struct mr_err why;
 	enum mr_status st;
 
-	if (r->kind == MR_PKEY_ED25519 && r->key.n != MR_ED25519_N) {
-		add(r, MR_DKIM_ED25519_LEN);
+	if (!r->key.p || mr_dkim_record_has(r, MR_DKIM_KIND))
+		return MR_OK;
+	if (r->kind == MR_PKEY_ED25519) { /* any octets of this number are one */
+		if (r->key.n != MR_ED25519_N)
+			add(r, MR_DKIM_ED25519_LEN);
 		return MR_OK;
 	}
 	st = mr_pkey_from_public(&key, r->kind, r->key, &why);
@@ -47,32 +59,24 @@ read_key(struct mr_dkim_record *r, struct mr_err *err)
 		add(r, MR_DKIM_KEY);
 		return MR_OK;
 	}
-	r->bits = mr_pkey_bits(key);
+	mr_dkim_record_set_bits(r, mr_pkey_bits(key));
 	mr_pkey_free(key);
-	if (r->kind != MR_PKEY_RSA)
-		return MR_OK;
-	if (r->bits < MR_DKIM_RSA_MIN)
-		add(r, MR_DKIM_RSA_SHORT);
-	else if (r->bits < MR_DKIM_RSA_GOOD)
-		add(r, MR_DKIM_RSA_WEAK);
 	return MR_OK;
 }
 
 static enum mr_status
-read_p(struct mr_dkim_record *r, struct mr_str p, struct mr_arena *arena, struct mr_err *err)
+read_p(struct mr_dkim_record *r, struct mr_arena *arena, struct mr_err *err)
 {
 	struct mr_buf text, bytes;
 	enum mr_status st;
 
 	mr_buf_init(&text, MR_DKIM_RECORD_MAX);
 	mr_buf_init(&bytes, MR_DKIM_RECORD_MAX);
-	mr_taglist_join(&text, p);
+	mr_taglist_join(&text, r->p);
 	st = text.is_full ? no_memory(err) : mr_base64_decode(&bytes, mr_buf_str(&text), err);
 	if (st == MR_OK) {
 		r->key = mr_arena_dup(arena, mr_buf_str(&bytes));
-		st = !r->key.p                            ? no_memory(err)
-		    : mr_dkim_record_has(r, MR_DKIM_KIND) ? MR_OK
-		                                          : read_key(r, err);
+		st = r->key.p ? MR_OK : no_memory(err);
 	} else if (st == MR_PERM) {
 		add(r, MR_DKIM_BASE64);
 		st = MR_OK;
@@ -131,12 +135,11 @@ read_tags(struct mr_dkim_record *r, const struct mr_taglist *list)
 }
 
 enum mr_status
-mr_dkim_record_parse(
+mr_dkim_record_read(
     struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err)
 {
 	struct mr_taglist list;
 	struct mr_err why;
-	struct mr_str p;
 	enum mr_status st;
 
 	*record = (struct mr_dkim_record){ .kind_word = MR_STR("rsa") };
@@ -152,14 +155,23 @@ mr_dkim_record_parse(
 		return record->syntax.p ? MR_OK : no_memory(err);
 	}
 	read_tags(record, &list);
-	p = mr_taglist_get(&list, "p");
-	if (!p.p)
+	record->p = mr_taglist_get(&list, "p");
+	if (!record->p.p)
 		add(record, MR_DKIM_NO_P);
-	else if (!p.n)
+	else if (!record->p.n)
 		add(record, MR_DKIM_REVOKED);
 	else
-		return read_p(record, p, arena, err);
+		return read_p(record, arena, err);
 	return MR_OK;
+}
+
+enum mr_status
+mr_dkim_record_parse(
+    struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err)
+{
+	enum mr_status st = mr_dkim_record_read(record, text, arena, err);
+
+	return st ? st : mr_dkim_record_check_key(record, err);
 }
 
 bool

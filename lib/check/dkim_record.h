@@ -40,7 +40,7 @@ struct mr_dkim_record {
 	struct mr_str kind_word;   /* k=, or "rsa" */
 	enum mr_pkey_kind kind;    /* of k=, unless MR_DKIM_KIND */
 	struct mr_str hash, flags; /* h=, t= as written; p NULL: not there */
-	struct mr_str notes;       /* n= as written */
+	struct mr_str notes, p;    /* n=, p= as written */
 	struct mr_str key;         /* p= decoded: what mr_pkey_from_public reads; in the arena */
 	unsigned bits;             /* of an RSA key that can be read */
 };
@@ -49,6 +49,15 @@ struct mr_dkim_record {
  * its faults.  Views are of `text`, unless said.  MR_TEMP: no memory, no OpenSSL. */
 enum mr_status mr_dkim_record_parse(
     struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err);
+
+/* The same in two steps, of which the second is dear: everything but whether what p= has is a key; and that, of
+ * a record that was read. */
+enum mr_status mr_dkim_record_read(
+    struct mr_dkim_record *record, struct mr_str text, struct mr_arena *arena, struct mr_err *err);
+enum mr_status mr_dkim_record_check_key(struct mr_dkim_record *record, struct mr_err *err);
+
+/* The same of an RSA key that somebody else has read. */
+void mr_dkim_record_set_bits(struct mr_dkim_record *record, unsigned bits);
 
 bool mr_dkim_record_has(const struct mr_dkim_record *record, enum mr_dkim_fault fault);
 

@@ -1,6 +1,7 @@
 #include "dns/dns.h"
 
 #include "dns/dns_ask.h"
+#include "dns/dns_carry.h"
 #include "dns/dns_fixture.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *
 	*dns = NULL;
 	if (!d)
 		return mr_err_set(err, MR_TEMP, "out of memory");
-	if (!conf->fixture && (conf->server_n == 0 || conf->attempts == 0)) {
+	if (!conf->fixture && !conf->carrier && (conf->server_n == 0 || conf->attempts == 0)) {
 		free(d);
 		return mr_err_set(err, MR_USAGE, "no resolver to ask");
 	}
@@ -136,6 +137,22 @@ mr_dns_waiting(const struct mr_dns *dns)
 	return dns->waiting_n;
 }
 
+/* Lets the carrier bring what waits.  Whatever does not come back is an outage. */
+static void
+carry(struct mr_dns *dns, size_t n, int64_t deadline_ms)
+{
+	const struct mr_dns_carrier *c = dns->conf.carrier;
+	struct mr_str answers = { NULL, 0 };
+	struct mr_buf out;
+
+	mr_buf_init(&out, MR_DNS_CARRIED_MAX);
+	mr_dns_carry_questions(&out, dns->ldns, dns->waiting, n, deadline_ms);
+	if (out.is_full || c->carry(c->ctx, mr_buf_str(&out), &answers, NULL))
+		answers.n = 0;
+	mr_dns_carry_read(answers, dns->waiting, n, &dns->arena);
+	mr_buf_free(&out);
+}
+
 static void
 ask(struct mr_dns *dns, struct mr_dns_question **q, size_t n, int64_t deadline_ms)
 {
@@ -184,7 +201,9 @@ mr_dns_run(struct mr_dns *dns, int64_t deadline_ms)
 	dns->waiting_n = 0;
 	dns->stats.batches++;
 	dns->stats.questions += n;
-	if (dns->zone)
+	if (dns->conf.carrier)
+		carry(dns, n, deadline_ms);
+	else if (dns->zone)
 		ask_beside_zone(dns, n, deadline_ms);
 	else
 		ask(dns, dns->waiting, n, deadline_ms);
@@ -224,6 +243,28 @@ mr_dns_get(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type, int64_
 		a = mr_dns_peek(dns, name, type);
 	}
 	return a ? a : &broken;
+}
+
+void
+mr_dns_serve(
+    struct mr_dns *dns, struct mr_str questions, int64_t deadline_ms, struct mr_buf *answers)
+{
+	const struct mr_dns_answer *a;
+	enum mr_dns_type type;
+	struct mr_str name, text;
+	int64_t wanted_ms;
+	size_t n = 0;
+
+	if (!mr_dns_carry_deadline(&questions, &wanted_ms))
+		return;
+	for (text = questions; n < MR_DNS_BATCH_MAX && mr_dns_carry_question(&text, &name, &type);
+	     n++)
+		mr_dns_add(dns, name, type);
+	mr_dns_run(dns, wanted_ms < deadline_ms ? wanted_ms : deadline_ms);
+	for (text = questions; n && mr_dns_carry_question(&text, &name, &type); n--) {
+		a = mr_dns_peek(dns, name, type);
+		mr_dns_carry_answer(answers, a ? a : &broken);
+	}
 }
 
 struct mr_dns_stats

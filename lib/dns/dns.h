@@ -6,6 +6,8 @@
 #define MR_DNS_DNS_H
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/ip.h"
 
 #define MR_DNS_PORT        53u
@@ -17,6 +19,7 @@
 #define MR_DNS_CNAME_MAX   16u        /* links of a chain */
 #define MR_DNS_TCP_MAX     32768u     /* bytes of an answer over TCP */
 #define MR_DNS_MEMORY_MAX  (1u << 20) /* bytes of all that is kept until mr_dns_forget */
+#define MR_DNS_CARRIED_MAX (2u << 20) /* bytes of a batch's questions or answers on their way */
 /* What is over one of the limits is answered MR_DNS_BROKEN, never in part. */
 
 enum mr_dns_type {
@@ -80,6 +83,14 @@ struct mr_dns_server {
 	unsigned scope; /* interface of a link-local IPv6 address, else 0 */
 };
 
+/* For a process that may not ask itself: brings a batch to one that can, which gives it to mr_dns_serve.
+ * *answers stays valid until the next call.  MR_TEMP: nobody there. */
+struct mr_dns_carrier {
+	enum mr_status (*carry)(
+	    void *ctx, struct mr_str questions, struct mr_str *answers, struct mr_err *err);
+	void *ctx;
+};
+
 /* Whom to ask, or with `fixture` nobody: the file has the answers (dns_fixture.h). */
 struct mr_dns_conf {
 	struct mr_dns_server server[MR_DNS_SERVER_MAX]; /* in the order to be asked */
@@ -88,7 +99,8 @@ struct mr_dns_conf {
 	unsigned attempts;   /* rounds over all servers */
 	bool is_ad_trusted;  /* believe AD of servers that are not on loopback, too */
 	const char *fixture; /* path, of the caller; NULL: the servers */
-	size_t memory_max;   /* bytes; 0: MR_DNS_MEMORY_MAX */
+	const struct mr_dns_carrier *carrier; /* of the caller; instead of all above; may be NULL */
+	size_t memory_max;                    /* bytes; 0: MR_DNS_MEMORY_MAX */
 	/* A zone file (RFC 1035 5): what is in that zone is answered out of it, as if it were published,
 	 * all else by the above; paths and names are the caller's.  NULL: none. */
 	const char *zone;
@@ -140,6 +152,12 @@ mr_dns_want(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type);
 /* The answer; asks now, with what else waits, if need be.  Never NULL. */
 const struct mr_dns_answer *
 mr_dns_get(struct mr_dns *dns, struct mr_str name, enum mr_dns_type type, int64_t deadline_ms);
+
+/* The other end of a carrier: asks what is in `questions`, by the deadline that stands in it and by
+ * `deadline_ms`, and adds the answers to `answers`.  The questions may be any bytes; at most
+ * MR_DNS_BATCH_MAX are answered, and what does not fit into the buffer is not. */
+void mr_dns_serve(
+    struct mr_dns *dns, struct mr_str questions, int64_t deadline_ms, struct mr_buf *answers);
 
 /* Counts since the opening, for benches and -v. */
 struct mr_dns_stats {

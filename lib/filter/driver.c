@@ -6,6 +6,7 @@
 #include "base/sandbox.h"
 #include "filter/filter.h"
 #include "filter/through.h"
+#include "mail/authres.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -88,7 +89,8 @@ read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_e
 	struct mr_str shared = mr_arena_fmt(&run->arena, "%s%s%s%s%s", MR_FILTER_LETTERS,
 	    f->message ? MR_FILTER_MESSAGE_LETTERS : MR_FILTER_ENVELOPE_LETTERS,
 	    f->message || f->edits ? "" : MR_FILTER_LOOP_LETTERS,
-	    f->ask ? MR_FILTER_DNS_LETTERS : "", f->uses_store ? MR_FILTER_STORE_LETTERS : "");
+	    mr_filter_asks_dns(f) ? MR_FILTER_DNS_LETTERS : "",
+	    f->uses_store ? MR_FILTER_STORE_LETTERS : "");
 	struct mr_str letters =
 	    mr_arena_fmt(&run->arena, "%s%s", shared.p ? shared.p : "", f->letters);
 	struct mr_filter_opt *own = mr_arena_alloc(&run->arena, OPTS_MAX * sizeof *own);
@@ -127,7 +129,7 @@ mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int ar
 	mr_env_init(&run->by_hand, &run->arena);
 	run->conf = (struct mr_filter_conf){ .log = log, .watch = watch, .arena = &run->arena };
 	st = read_options(run, argc, argv, err);
-	if (st == MR_OK && filter->ask)
+	if (st == MR_OK && mr_filter_asks_dns(filter))
 		st = mr_dns_load(err);
 	if (st == MR_OK)
 		st = filter->open(&run->state, &run->conf, err);
@@ -147,20 +149,38 @@ mr_filter_close(struct mr_filter_run *run)
 
 /* ---- asking ------------------------------------------------------------------------------------- */
 
+bool
+mr_filter_asks_dns(const struct mr_filter *filter)
+{
+	return filter->ask || filter->uses_dns;
+}
+
+enum mr_status
+mr_filter_dns(struct mr_filter_run *run, struct mr_dns **dns, struct mr_err *err)
+{
+	enum mr_status st;
+
+	if (!run->conf.dns) {
+		if ((st = mr_dns_open(&run->dns, &run->resolver, err)))
+			return st;
+		run->conf.dns = run->dns;
+	}
+	*dns = run->conf.dns;
+	return MR_OK;
+}
+
 /* What happens at first use. */
 static enum mr_status
 begin(struct mr_filter_run *run, struct mr_err *err)
 {
 	const struct mr_filter *f = run->filter;
+	struct mr_dns *dns;
 	enum mr_status st;
 
 	if (run->has_begun)
 		return MR_OK;
-	if (f->ask && !run->conf.dns) {
-		if ((st = mr_dns_open(&run->dns, &run->resolver, err)))
-			return st;
-		run->conf.dns = run->dns;
-	}
+	if (mr_filter_asks_dns(f) && (st = mr_filter_dns(run, &dns, err)))
+		return st;
 	if (f->begin && (st = f->begin(run->state, err)))
 		return st;
 	run->has_begun = true;
@@ -210,13 +230,19 @@ own_fault(struct mr_filter_run *run, const struct mr_env *env, const struct mr_e
 		mr_answer_say(answer, MR_DEFER, "4.3.0 Temporary problem of this host");
 }
 
+/* How long it has. */
+static int64_t
+time_ms(const struct mr_filter_run *run)
+{
+	return (int64_t)(run->conf.time_s ? run->conf.time_s : run->filter->time_s) * 1000;
+}
+
 /* All that the filter needs of the DNS, by its deadline; what is not there then is a time-out. */
 static enum mr_status
 look_up(struct mr_filter_run *run, const struct mr_env *env, struct mr_err *err)
 {
 	const struct mr_filter *f = run->filter;
-	uint64_t time_s = run->conf.time_s ? run->conf.time_s : f->time_s;
-	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
+	int64_t deadline_ms = mr_clock_mono_ms() + time_ms(run);
 
 	for (unsigned n = 0; f->ask && n < ROUND_MAX; n++) {
 		enum mr_status st = f->ask(run->state, env, err);
@@ -249,6 +275,8 @@ mr_filter_ask_message(
 	struct mr_err why;
 	enum mr_status st = begin(run, &why);
 
+	/* The rest of its time is for itself: it is ended when that is over. */
+	run->conf.dns_deadline_ms = mr_clock_mono_ms() + time_ms(run) * 3 / 4;
 	if (st == MR_OK)
 		st = run->filter->message(run->state, fd, env, answer, &why);
 	if (st)
@@ -260,7 +288,7 @@ mr_filter_ask_message(
 static void
 usage(const struct mr_filter *f, const char *why)
 {
-	const char *dns = f->ask ? "[-D host:port] [-N name] " : "",
+	const char *dns = mr_filter_asks_dns(f) ? "[-D host:port] [-N name] " : "",
 	           *store = f->uses_store ? "[-S store] " : "";
 	struct mr_buf b;
 
@@ -348,6 +376,28 @@ answer_one(struct mr_filter_run *run, const struct mr_env *env, bool is_again, i
 	return write_answer(run, &answer, code, err);
 }
 
+/* The message behind what is new in front of it: the results under our name, of which it keeps none of
+ * others, and the answer's fields. */
+static enum mr_status
+write_through(
+    struct mr_filter_run *run, const struct mr_answer *answer, int64_t start, struct mr_err *err)
+{
+	struct mr_str name = run->conf.our_name;
+	enum mr_status st;
+	struct mr_buf b;
+
+	mr_buf_init(&b, 2 * MR_ANSWER_MAX);
+	for (size_t i = 0; i < answer->ar.n; i++)
+		mr_authres_add(&b, name, answer->ar.v[i].value, i == 0);
+	mr_buf_adds(&b, answer->ar.n ? "\r\n" : "");
+	mr_buf_add(&b, answer->headers);
+	st = b.is_full
+	    ? mr_err_set(err, MR_TEMP, "answer too large")
+	    : mr_through_give(1, mr_buf_str(&b), answer->ar.n ? name.p : NULL, 0, start, err);
+	mr_buf_free(&b);
+	return st;
+}
+
 /* The message itself, for filters that print it: nothing at all, if the verdict stops it. */
 static enum mr_status
 write_message(struct mr_filter_run *run, const struct mr_answer *answer, int64_t start, int *code,
@@ -355,7 +405,7 @@ write_message(struct mr_filter_run *run, const struct mr_answer *answer, int64_t
 {
 	*code = (int)answer->verdict;
 	if (answer->verdict == MR_DUNNO || answer->verdict == MR_MEMBER)
-		return mr_through_give(1, answer->headers, 0, start, err);
+		return write_through(run, answer, start, err);
 	MR_LOG(run->conf.log, MR_LOG_INFO, "stopped",
 	    { "verdict", mr_str(answer->verdict == MR_REFUSE ? "reject" : "defer") },
 	    { "text", answer->text }, { "note", answer->note });
@@ -437,7 +487,7 @@ read_host(struct mr_filter_run *run, struct mr_err *err)
 	struct mr_host host;
 	enum mr_status st;
 
-	if (!run->filter->ask)
+	if (!mr_filter_asks_dns(run->filter))
 		return MR_OK;
 	if (!run->has_resolver && (st = mr_dns_conf_read(&run->resolver, MR_DNS_RESOLV_CONF, err)))
 		return st;

@@ -37,9 +37,11 @@ struct mr_filter_conf {
 	char *const *operand;
 	size_t operand_n;
 
-	/* For a filter with `ask` only, from the first begin, ask or envelope on.  The conf itself lives as
-	 * long as the filter's state, too. */
+	/* For a filter with `ask` or `uses_dns` only, from the first begin, ask, envelope or message on.  The
+	 * conf itself lives as long as the filter's state, too. */
 	struct mr_dns *dns;
+	int64_t
+	    dns_deadline_ms; /* for `message`: until when its lookups may last (mr_clock_mono_ms) */
 	struct mr_str our_name; /* -N, or the runner's */
 
 	/* For a filter that uses_store: -S, to be touched from begin on; NULL: not given, and open decides
@@ -54,10 +56,18 @@ struct mr_filter {
 	const char *synopsis; /* own options and operands: "[-cs] table" */
 	const char *letters;  /* own letters as for mr_opt_next */
 	bool edits;           /* for stages of rcpt marked `edit`: answers with answer->edited */
-	uint64_t time_s;      /* with `ask`: how long its lookups may take, unless -T says */
-	bool uses_store;      /* has -S */
-	bool
-	    prints_message; /* of the message: without -H prints the whole of it behind the answer's fields */
+	bool uses_dns; /* a filter of the message that has questions; one with `ask` need not say */
+	uint64_t
+	    time_s; /* with `ask` or `uses_dns`: how long its lookups may take, unless -T says */
+	bool uses_store; /* has -S */
+	const char *const
+	    *reads; /* commands whose results it needs, in stages before it; NULL at the end */
+	char
+	    marks; /* own letter with which exit code 99 speaks against a message: needs a class= of its own */
+	/* A filter of the message: without -H prints all of it, behind the answer's fields. */
+	bool prints_message;
+	/* A filter of the message: it reads secret files, and runs in a child of its own that can. */
+	bool has_secrets;
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
@@ -88,10 +98,14 @@ extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_copy;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
+extern const struct mr_filter mr_filter_dkimsign;
+extern const struct mr_filter mr_filter_dkimverify;
+extern const struct mr_filter mr_filter_dmarc;
 extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
 extern const struct mr_filter mr_filter_mimecheck;
 extern const struct mr_filter mr_filter_spf;
+extern const struct mr_filter mr_filter_srs;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
 extern const struct mr_filter *const mr_filters[];
@@ -123,8 +137,14 @@ enum mr_status mr_filter_open(struct mr_filter_run *run, const struct mr_filter 
     struct mr_err *err);
 void mr_filter_close(struct mr_filter_run *run);
 
+/* True if it has questions for the DNS. */
+bool mr_filter_asks_dns(const struct mr_filter *filter);
+
 /* For a runner of several filters, after the fork: the filter shares `dns`, unless it has -D. */
 void mr_filter_share(struct mr_filter_run *run, struct mr_dns *dns);
+
+/* The resolver that it asks, which is made if need be.  MR_TEMP: there is none. */
+enum mr_status mr_filter_dns(struct mr_filter_run *run, struct mr_dns **dns, struct mr_err *err);
 
 /* Adds what the filter will need for `env` to the batch of its resolver.  Run the batch and call again
  * until none is added; then mr_filter_ask.  Does nothing for filters that ask no DNS; a fault comes

@@ -1,6 +1,7 @@
 #include "check/spf.h"
 #include "filter/filter.h"
 #include "mail/addr.h"
+#include "mail/authres.h"
 #include "table/table.h"
 
 #include <stdio.h>
@@ -281,31 +282,6 @@ spf_ask(void *state, const struct mr_env *env, struct mr_err *err)
 
 /* ---- answering -------------------------------------------------------------------------------- */
 
-/* A value of a field (RFC 7208 9.1, RFC 8601 2.2): a dot-atom as it is, else in quotes; what may not stand
- * there becomes '?'. */
-static void
-add_value(struct mr_buf *b, struct mr_str s)
-{
-	bool is_plain = s.n > 0;
-
-	if (s.n > SHOWN_MAX)
-		s.n = SHOWN_MAX;
-	for (size_t i = 0; i < s.n; i++)
-		is_plain &= (s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'z')
-		    || (s.p[i] >= 'A' && s.p[i] <= 'Z') || mr_str_chr(MR_STR("-_.:"), s.p[i]) >= 0;
-	if (is_plain) {
-		mr_buf_add(b, s);
-		return;
-	}
-	mr_buf_addc(b, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			mr_buf_addc(b, '\\');
-		mr_buf_addc(b, s.p[i] >= ' ' && s.p[i] <= '~' ? s.p[i] : '?');
-	}
-	mr_buf_addc(b, '"');
-}
-
 static enum mr_status
 add_result(
     struct mr_answer *answer, const struct mr_spf *spf, const char *property, struct mr_err *err)
@@ -315,7 +291,7 @@ add_result(
 
 	mr_buf_init(&b, MR_ANSWER_MAX);
 	mr_buf_addf(&b, "spf=%s smtp.%s=", mr_spf_result_word(spf->result), property);
-	add_value(&b, spf->domain);
+	mr_authres_add_value(&b, spf->domain, SHOWN_MAX);
 	st = b.is_full ? mr_err_set(err, MR_TEMP, "out of memory")
 	               : mr_answer_add_ar(answer, mr_buf_str(&b), err);
 	mr_buf_free(&b);
@@ -348,7 +324,7 @@ add_header(
 		if (!pairs[i].value.p)
 			continue;
 		mr_buf_addf(&b, "%s\n\t%s=", i ? ";" : "", pairs[i].key);
-		add_value(&b, pairs[i].value);
+		mr_authres_add_value(&b, pairs[i].value, SHOWN_MAX);
 	}
 	mr_buf_addc(&b, '\n');
 	answer->headers = mr_arena_dup(answer->arena, mr_buf_str(&b));

@@ -1,6 +1,7 @@
 #include "filter/through.h"
 
 #include "base/io.h"
+#include "mail/intake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,8 +76,69 @@ has_crlf(int in, int64_t start, bool *is_crlf, struct mr_err *err)
 	return n < 0 ? mr_err_sys(err, MR_TEMP, "read") : MR_OK;
 }
 
+struct sink {
+	int fd;
+	struct mr_err *err;
+};
+
+static enum mr_status
+put(void *ctx, struct mr_str bytes)
+{
+	const struct sink *sink = ctx;
+
+	return mr_io_write(sink->fd, bytes, sink->err);
+}
+
+/* Gives all that is in the window, line by line as long as it is header; the last line in pieces only if it
+ * does not fit. */
+static void
+take_window(struct mr_intake *intake, struct mr_reader *r, bool is_end, bool *is_start)
+{
+	struct mr_str s = mr_reader_window(r), piece;
+
+	while (s.n && intake->put_failed == MR_OK) {
+		ptrdiff_t lf = intake->is_in_body ? (ptrdiff_t)s.n - 1 : mr_str_chr(s, '\n');
+
+		if (lf < 0 && !is_end && s.n < PIECE_MAX)
+			return;
+		piece = (struct mr_str){ s.p, lf < 0 ? s.n : (size_t)lf + 1 };
+		mr_intake_take(intake, piece, *is_start);
+		*is_start = lf >= 0;
+		mr_reader_take(r, piece.n);
+		s = mr_reader_window(r);
+	}
+}
+
+/* Copies what is left of `in`, without fields under our name. */
+static enum mr_status
+copy_without(int out, int in, const char *authserv_id, struct mr_err *err)
+{
+	struct sink sink = { out, err };
+	struct mr_intake intake;
+	struct mr_reader r;
+	bool is_start = true;
+	enum mr_status st = mr_reader_init(&r, in, PIECE_MAX, err);
+
+	if (st)
+		return st;
+	mr_intake_init(&intake, authserv_id, put, &sink);
+	while (
+	    intake.put_failed == MR_OK && (st = mr_reader_fill(&r, MR_NO_DEADLINE, err)) == MR_OK)
+		take_window(&intake, &r, false, &is_start);
+	if (st == MR_NOTFOUND) {
+		take_window(&intake, &r, true, &is_start);
+		mr_intake_end(&intake);
+		st = MR_OK;
+	}
+	st = st ? st : intake.put_failed;
+	mr_intake_free(&intake);
+	mr_reader_free(&r);
+	return st;
+}
+
 enum mr_status
-mr_through_give(int out, struct mr_str fields, int in, int64_t start, struct mr_err *err)
+mr_through_give(int out, struct mr_str fields, const char *authserv_id, int in, int64_t start,
+    struct mr_err *err)
 {
 	bool is_crlf;
 	enum mr_status st = has_crlf(in, start, &is_crlf, err);
@@ -97,5 +159,7 @@ mr_through_give(int out, struct mr_str fields, int in, int64_t start, struct mr_
 	mr_buf_free(&b);
 	if (st == MR_OK && lseek(in, start, SEEK_SET) < 0)
 		st = mr_err_sys(err, MR_TEMP, "read");
-	return st ? st : copy(out, in, err);
+	if (st)
+		return st;
+	return authserv_id ? copy_without(out, in, authserv_id, err) : copy(out, in, err);
 }

@@ -1,5 +1,6 @@
 #include "mail/answer.h"
 
+#include "mail/authres.h"
 #include "mail/header.h"
 
 #include <stdarg.h>
@@ -45,8 +46,8 @@ mr_answer_add_ar(struct mr_answer *a, struct mr_str result, struct mr_err *err)
 {
 	struct mr_str copy;
 
-	if (!mr_str_is_line(result))
-		return mr_err_set(err, MR_PERM, "NUL, CR or LF in a result");
+	if (mr_authres_check(result, err))
+		return MR_PERM;
 	copy = mr_arena_dup(a->arena, result);
 	if (!copy.p || !mr_arena_grow(a->arena, &a->ar.v, a->ar.n, &a->ar.cap, sizeof *a->ar.v))
 		return mr_err_set(err, MR_TEMP, "out of memory");

@@ -40,7 +40,8 @@ void mr_answer_init(struct mr_answer *a, struct mr_arena *arena);
 void mr_answer_say(struct mr_answer *a, enum mr_verdict verdict, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Appends a result for Authentication-Results (RFC 8601), like "spf=pass smtp.mailfrom=a.example". */
+/* Appends a result for Authentication-Results (RFC 8601), like "spf=pass smtp.mailfrom=a.example".  MR_PERM:
+ * it is none (mail/authres.h). */
 enum mr_status mr_answer_add_ar(struct mr_answer *a, struct mr_str result, struct mr_err *err);
 
 /* Appends the text form. */

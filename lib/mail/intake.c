@@ -1,5 +1,6 @@
 #include "mail/intake.h"
 
+#include "mail/authres.h"
 #include "mail/header.h"
 
 #include <string.h>
@@ -67,7 +68,7 @@ judge_held(struct mr_intake *in, bool is_whole)
 	mr_buf_init(&id, 1024);
 	st = in->held.is_full ? MR_PERM
 	                      : mr_header_authserv_id(mr_str_from(field, (size_t)colon + 1), &id);
-	is_ours = st == MR_OK && mr_str_caseis(mr_buf_str(&id), in->authserv_id);
+	is_ours = st == MR_OK && mr_authres_is_ours(mr_buf_str(&id), in->authserv_id);
 	mr_buf_free(&id);
 	if (st == MR_NOTFOUND && !is_whole)
 		return;

@@ -115,7 +115,9 @@ mr_taglist_next(struct mr_str *rest, char sep, struct mr_str *piece)
 void
 mr_taglist_join(struct mr_buf *out, struct mr_str value)
 {
-	for (size_t i = 0; i < value.n; i++)
-		if (!is_space(value.p[i]))
-			mr_buf_addc(out, value.p[i]);
+	for (size_t i = 0, n = 0; i < value.n; i += n + 1) {
+		for (n = 0; i + n < value.n && !is_space(value.p[i + n]); n++)
+			;
+		mr_buf_add(out, (struct mr_str){ value.p + i, n });
+	}
 }

@@ -16,12 +16,20 @@
 
 #define JOB_MEMORY_MAX (16u << 20) /* what one record and its answer may take in the child */
 #define CHILD_FAILED   1           /* its exit code when it cannot go on */
+#define DNS_BATCHES    16u         /* that one stage may ask for one message */
+#define FROM_CHILD_MAX (sizeof(struct frame) + MR_DNS_CARRIED_MAX)
 
-/* What goes over the socket, both ways: this, and `len` bytes of text. */
+/* What goes over the socket, both ways: this, and `len` bytes of text.  The child speaks when it is spoken to:
+ * a record brings an answer, or DNS questions, which bring their answers first. */
 struct frame {
-	uint32_t number; /* to the child: which step; from it: the verdict */
+	uint32_t number; /* to the child: which step; from it: the verdict, or QUESTIONS */
 	uint32_t len;
 };
+
+#define NOTE_MAX        1024u /* bytes of an answer's note */
+#define ANSWER_TEXT_MAX (2 * MR_ANSWER_MAX + NOTE_MAX + sizeof(uint32_t))
+
+#define QUESTIONS 1u /* no verdict's number */
 
 static enum mr_status
 send_frame(
@@ -92,6 +100,55 @@ reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* A resolver's carrier: the session asks for us. */
+static enum mr_status
+carry(void *ctx, struct mr_str questions, struct mr_str *answers, struct mr_err *err)
+{
+	struct mr_reader *in = ctx;
+	struct mr_buf text;
+	uint32_t number;
+	enum mr_status st;
+
+	mr_buf_init(&text, questions.n);
+	mr_buf_add(&text, questions);
+	st = send_frame(1, QUESTIONS, &text, MR_NO_DEADLINE, err);
+	mr_buf_free(&text);
+	mr_reader_take(in, mr_reader_window(in).n);
+	return st ? st : receive_frame(in, &number, answers, MR_NO_DEADLINE, err);
+}
+
+/* All filters ask through the session, also those with -D: it knows whom. */
+static bool
+open_dns(struct mr_pipeline *pl, struct mr_reader *in, struct mr_dns_carrier *carrier)
+{
+	const struct mr_dns_conf conf = { .carrier = carrier };
+	struct mr_dns *dns = NULL;
+
+	*carrier = (struct mr_dns_carrier){ carry, in };
+	for (size_t i = 0; i < pl->n; i++) {
+		const struct mr_filter *filter = pl->step[i].filter;
+
+		if (!filter || !filter->message || !mr_filter_asks_dns(filter))
+			continue;
+		if (!dns
+		    && (mr_reader_init(in, 1, sizeof(struct frame) + MR_DNS_CARRIED_MAX, NULL)
+		        || mr_dns_open(&dns, &conf, NULL)))
+			return false;
+		pl->step[i].own.conf.dns = dns;
+	}
+	return true;
+}
+
+/* The note, which is no part of an answer's text, goes before it. */
+static void
+add_note(struct mr_buf *text, struct mr_str note)
+{
+	uint32_t len = note.n < NOTE_MAX ? (uint32_t)note.n : NOTE_MAX;
+
+	mr_buf_add(text, (struct mr_str){ (const char *)&len, sizeof len });
+	mr_buf_add(text, (struct mr_str){ note.p, len });
+}
+
 static bool
 do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 {
@@ -105,10 +162,11 @@ do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 	mr_arena_init(&arena, JOB_MEMORY_MAX);
 	mr_env_init(&env, &arena);
 	mr_answer_init(&answer, &arena);
-	mr_buf_init(&text, 2 * MR_ANSWER_MAX);
+	mr_buf_init(&text, ANSWER_TEXT_MAX);
 	if (number < pl->n && mr_env_parse(&env, record, &used, NULL) == MR_OK
 	    && lseek(0, 0, SEEK_SET) == 0) {
 		mr_filter_ask_message(&pl->step[number].own, 0, &env, &answer);
+		add_note(&text, answer.note);
 		mr_answer_write(&answer, &text);
 		is_done =
 		    send_frame(1, (uint32_t)answer.verdict, &text, MR_NO_DEADLINE, NULL) == MR_OK;
@@ -119,9 +177,10 @@ do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 }
 
 static int
-child(struct mr_pipeline *pl, int message_fd, int sock)
+child(struct mr_pipeline *pl, int message_fd, int sock, bool has_secrets)
 {
-	struct mr_reader in;
+	struct mr_dns_carrier carrier;
+	struct mr_reader in, dns_in;
 	struct mr_str record;
 	uint32_t number;
 	enum mr_status st;
@@ -129,9 +188,10 @@ child(struct mr_pipeline *pl, int message_fd, int sock)
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (!take_descriptors(message_fd, sock)
-	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL))
+	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL)
+	    || !open_dns(pl, &dns_in, &carrier))
 		return CHILD_FAILED;
-	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, pl->conf.log);
+	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, has_secrets, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
 		if (!do_job(pl, number, record))
 			return CHILD_FAILED;
@@ -168,7 +228,7 @@ mr_confined_end(struct mr_confined *c)
 }
 
 static enum mr_status
-start(struct mr_confined *c, int message_fd, struct mr_err *err)
+start(struct mr_confined *c, int message_fd, bool has_secrets, struct mr_err *err)
 {
 	int sock[2];
 	pid_t pid;
@@ -177,7 +237,7 @@ start(struct mr_confined *c, int message_fd, struct mr_err *err)
 		return mr_err_sys(err, MR_TEMP, "socket pair");
 	pid = fork();
 	if (pid == 0)
-		_exit(child(c->pl, message_fd, sock[1]));
+		_exit(child(c->pl, message_fd, sock[1], has_secrets));
 	if (pid < 0)
 		mr_err_sys(err, MR_TEMP, "fork");
 	close(sock[1]);
@@ -188,39 +248,93 @@ start(struct mr_confined *c, int message_fd, struct mr_err *err)
 	c->pid = pid;
 	c->sock = sock[0];
 	c->message_fd = message_fd;
+	c->has_secrets = has_secrets;
 	return MR_OK;
 }
 
+/* Asks what the child wants to know of the resolver of the stage's filter, and tells it. */
 static enum mr_status
-talk(struct mr_confined *c, uint32_t step, const struct mr_env *env, int64_t deadline_ms,
+ask_for(struct mr_confined *c, struct mr_step *step, struct mr_str questions, int64_t deadline_ms,
+    struct mr_err *err)
+{
+	struct mr_buf answers;
+	struct mr_dns *dns;
+	enum mr_status st;
+
+	if (!mr_filter_asks_dns(step->filter))
+		return mr_err_set(err, MR_TEMP, "it asks the DNS");
+	if ((st = mr_filter_dns(&step->own, &dns, err)))
+		return st;
+	mr_buf_init(&answers, MR_DNS_CARRIED_MAX);
+	mr_dns_serve(dns, questions, deadline_ms, &answers);
+	answers.is_full = false; /* the last ones are missing, and taken for an outage */
+	st = send_frame(c->sock, QUESTIONS, &answers, deadline_ms, err);
+	mr_buf_free(&answers);
+	return st;
+}
+
+/* Takes the note off the front; people will see it, so it is made printable. */
+static bool
+take_note(struct mr_str *text, struct mr_arena *arena, struct mr_str *note)
+{
+	uint32_t len;
+	char *p;
+
+	if (text->n < sizeof len)
+		return false;
+	memcpy(&len, text->p, sizeof len);
+	*text = mr_str_from(*text, sizeof len);
+	if (len > text->n || !(p = mr_arena_alloc(arena, len + 1)))
+		return false;
+	for (uint32_t i = 0; i < len; i++)
+		p[i] = text->p[i] < ' ' || text->p[i] > '~' ? '?' : text->p[i];
+	*note = (struct mr_str){ len ? p : NULL, len };
+	*text = mr_str_from(*text, len);
+	return true;
+}
+
+static enum mr_status
+talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int64_t deadline_ms,
     struct mr_answer *answer, struct mr_err *err)
 {
 	struct mr_buf record;
 	struct mr_reader in;
-	struct mr_str text;
+	struct mr_str text, note;
 	uint32_t verdict;
 	enum mr_status st;
 
-	if ((st = mr_reader_init(&in, c->sock, sizeof(struct frame) + 2 * MR_ANSWER_MAX, err)))
+	if ((st = mr_reader_init(&in, c->sock, FROM_CHILD_MAX, err)))
 		return st;
 	mr_buf_init(&record, MR_ENV_MAX);
 	mr_env_write(env, &record);
-	st = send_frame(c->sock, step, &record, deadline_ms, err);
+	st = send_frame(c->sock, (uint32_t)(step - c->pl->step), &record, deadline_ms, err);
 	mr_buf_free(&record);
 	if (st == MR_OK)
 		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
+	for (unsigned n = 0; st == MR_OK && verdict == QUESTIONS && n < DNS_BATCHES; n++) {
+		if ((st = ask_for(c, step, text, deadline_ms, err)))
+			break;
+		mr_reader_take(&in, mr_reader_window(&in).n);
+		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
+	}
+	if (st == MR_OK && verdict == QUESTIONS)
+		st = mr_err_set(err, MR_TEMP, "it asks on and on");
 	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
 	    && verdict != MR_DEFER)
 		st = mr_err_set(err, MR_TEMP, "no verdict");
+	if (st == MR_OK && !take_note(&text, answer->arena, &note))
+		st = mr_err_set(err, MR_TEMP, "no note");
 	/* An answer of wrong form is a fault of ours. */
 	if (st == MR_OK)
 		st = mr_answer_parse(answer, (enum mr_verdict)verdict, text, err);
+	if (st == MR_OK)
+		answer->note = note;
 	mr_reader_free(&in);
 	return st;
 }
 
 enum mr_status
-mr_confined_ask(struct mr_confined *c, const struct mr_step *step, int message_fd, uint64_t time_s,
+mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd, uint64_t time_s,
     const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
 {
 	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
@@ -228,11 +342,12 @@ mr_confined_ask(struct mr_confined *c, const struct mr_step *step, int message_f
 	enum mr_status st;
 	int status;
 
-	if (c->pid && c->message_fd != message_fd)
+	/* Where bytes of others have been at work, no secrets shall be. */
+	if (c->message_fd != message_fd || c->has_secrets || step->filter->has_secrets)
 		mr_confined_end(c);
-	if (!c->pid && (st = start(c, message_fd, err)))
+	if (!c->pid && (st = start(c, message_fd, step->filter->has_secrets, err)))
 		return st;
-	st = talk(c, (uint32_t)(step - c->pl->step), env, deadline_ms, answer, &why);
+	st = talk(c, step, env, deadline_ms, answer, &why);
 	if (st == MR_OK)
 		return MR_OK;
 	if (st != MR_NOTFOUND)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "dns/names.h"
+#include "mail/authres.h"
 #include "mail/header.h"
 #include "pipe/stage.h"
 
@@ -602,11 +603,9 @@ mr_run_front(const struct mr_run *run, struct mr_buf *out)
 		if (i == MR_RCPT) /* in MR_DATA, if it was accepted */
 			continue;
 		for (size_t k = 0; k < ar->n; k++) {
-			if (!has_results)
-				mr_buf_addf(out, "Authentication-Results: %s", run->pl->conf.host);
+			mr_authres_add(
+			    out, mr_str(run->pl->conf.host), ar->v[k].value, !has_results);
 			has_results = true;
-			mr_buf_adds(out, ";\r\n\t");
-			mr_buf_add(out, ar->v[k].value);
 		}
 	}
 	if (has_results)

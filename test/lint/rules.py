@@ -23,7 +23,7 @@ THIRD_PARTY = {
     'hiredis/': ['store/store_redis.c'],
     'spf2/': ['check/spf_match.c'],
     'idn2.h': ['mail/idn.c'],
-    'opendkim/': ['check/dkim.c'],
+    'opendkim/': ['check/opendkim.c'],
     'magic.h': ['check/magic.c'],
     'archive.h': ['check/archive.c'],
     'archive_entry.h': ['check/archive.c'],

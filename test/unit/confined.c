@@ -2,6 +2,7 @@
  * dies or is silent. */
 #include "pipe/confined.h"
 
+#include "../open_dns.h"
 #include "../tap.h"
 #include "base/child.h"
 
@@ -22,6 +23,14 @@ nothing(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 	return MR_OK;
 }
 
+static bool
+can_read(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
 /* Tells as its verdict's words what it was able to do. */
 static enum mr_status
 look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
@@ -32,14 +41,15 @@ look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct 
 
 	(void)state;
 	(void)err;
+	a->note = MR_STR("a note\nof it");
 	if (read(fd, text, sizeof text - 1) < 0)
 		text[0] = '?';
-	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s", text,
+	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s%s", text,
 	    mr_env_get(env, "sender").p, socket(AF_INET, SOCK_STREAM, 0) >= 0 ? " socket" : "",
 	    fork() >= 0 ? " fork" : "", kill(getppid(), 0) == 0 ? " kill" : "",
 	    open("/tmp/mr-confined", O_WRONLY | O_CREAT, 0600) >= 0 ? " write" : "",
-	    has_more ? " descriptor" : "", access("/etc/passwd", R_OK) == 0 ? " reads" : "",
-	    made >= 0 ? " memory" : "");
+	    has_more ? " descriptor" : "", can_read("/etc/passwd") ? " reads" : "",
+	    can_read("/usr/bin/env") ? " system" : "", made >= 0 ? " memory" : "");
 	close(made);
 	return MR_OK;
 }
@@ -89,7 +99,52 @@ fail(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct 
 	return mr_err_set(err, MR_TEMP, "no luck");
 }
 
-#define STEPS 6
+/* Tells what the DNS says of a name. */
+static enum mr_status
+open_asking(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
+{
+	(void)err;
+	*state = mr_arena_alloc(conf->arena, sizeof conf);
+	memcpy(*state, &conf, sizeof conf);
+	return MR_OK;
+}
+
+static enum mr_status
+ask_dns(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	const struct mr_filter_conf *conf = *(const struct mr_filter_conf **)state;
+	const struct mr_dns_answer *txt;
+
+	(void)fd;
+	(void)env;
+	(void)err;
+	mr_dns_add(conf->dns, MR_STR("b.example"), MR_DNS_A);
+	txt = mr_dns_get(conf->dns, MR_STR("a.example"), MR_DNS_TXT, conf->dns_deadline_ms);
+	mr_answer_say(a, MR_REFUSE, "5.7.1 %.*s %d", txt->n ? (int)txt->rec[0].text.n : 0,
+	    txt->n ? txt->rec[0].text.p : "",
+	    mr_dns_peek(conf->dns, MR_STR("b.example"), MR_DNS_A)->result);
+	return MR_OK;
+}
+
+static enum mr_status
+ask_on_and_on(
+    void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	const struct mr_filter_conf *conf = *(const struct mr_filter_conf **)state;
+
+	(void)fd;
+	(void)env;
+	(void)a;
+	(void)err;
+	for (unsigned n = 0; n < 1000; n++) {
+		mr_dns_forget(conf->dns);
+		mr_dns_get(conf->dns, MR_STR("a.example"), MR_DNS_TXT, conf->dns_deadline_ms);
+	}
+	return MR_OK;
+}
+
+#define STEPS  9
+#define SECRET 8 /* it has secrets */
 
 /* A pipeline of one step for each function. */
 struct world {
@@ -97,27 +152,37 @@ struct world {
 	struct mr_step step[STEPS];
 	struct mr_pipeline pl;
 	struct mr_confined confined;
+	struct mr_dns *dns;
 	int fd;
 };
 
 static bool
 open_world(struct world *w, struct mr_err *err)
 {
-	static enum mr_status (*const message[STEPS])(void *, int, const struct mr_env *,
-	    struct mr_answer *, struct mr_err *) = { look, die, crash, be_silent, fail, look };
+	static enum mr_status (*const message[STEPS])(
+	    void *, int, const struct mr_env *, struct mr_answer *, struct mr_err *) = { look, die,
+		crash, be_silent, fail, look, ask_dns, ask_on_and_on, look };
 	static char word[] = "mr-test";
 	char *const argv[] = { word, NULL };
 
-	*w = (struct world){ .pl = { .step = w->step, .n = STEPS },
+	*w = (struct world){ .dns = open_dns("a.example TXT said\nb.example ! servfail\n", 0, err),
+		.pl = { .step = w->step, .n = STEPS },
 		.fd = mr_child_memfile(MR_STR("hello")) };
 	for (size_t i = 0; i < STEPS; i++) {
 		w->filter[i] = (struct mr_filter){
 			.name = word, .letters = "", .open = nothing, .message = message[i]
 		};
+		if (message[i] == ask_dns || message[i] == ask_on_and_on) {
+			w->filter[i].uses_dns = true;
+			w->filter[i].open = open_asking;
+			w->filter[i].time_s = 60;
+		}
+		w->filter[i].has_secrets = i == SECRET;
 		w->step[i].filter = &w->filter[i];
 		if (mr_filter_open(
 		        &w->step[i].own, &w->filter[i], 1, argv, NULL, NULL, &w->pl.stores, err))
 			return false;
+		mr_filter_share(&w->step[i].own, w->dns);
 	}
 	mr_confined_init(&w->confined, &w->pl);
 	return w->fd >= 0;
@@ -138,7 +203,7 @@ ask(struct world *w, size_t i, struct mr_answer *answer, struct mr_err *err)
 int
 main(void)
 {
-	static const char seen[] = "5.7.1 read=hello sender=a@example.org reads memory";
+	static const char seen[] = "5.7.1 read=hello sender=a@example.org system memory";
 	struct mr_arena arena;
 	struct mr_answer answer;
 	struct mr_err err = { "" };
@@ -152,7 +217,9 @@ main(void)
 	ok(ask(&w, 0, &answer, &err) == MR_OK && answer.verdict == MR_REFUSE, "it answers: %s",
 	    err.text);
 	is(answer.text, seen,
-	    "it reads, and has memory; no socket, process, signal, file, descriptor");
+	    "it reads the system's files, and has memory; no other file, socket, process, signal, "
+	    "descriptor");
+	is(answer.note, "a note?of it", "its note comes along, printable");
 	first = w.confined.pid;
 	ok(ask(&w, 4, &answer, &err) == MR_OK && answer.verdict == MR_DEFER, "a fault of its own");
 	ok(ask(&w, 5, &answer, &err) == MR_OK && w.confined.pid == first && first > 0,
@@ -167,11 +234,27 @@ main(void)
 	ok(ask(&w, 3, &answer, &err) == MR_TEMP && strstr(err.text, "no answer"), "silence: %s",
 	    err.text);
 	ok(w.confined.pid == 0, "it is gone");
+	ok(ask(&w, 6, &answer, &err) == MR_OK, "one that asks the DNS: %s", err.text);
+	is(answer.text, "5.7.1 said 3", "gets answers from here, outages as outages");
+	ok(mr_dns_stats(w.dns).batches == 1, "in one round trip");
+	ok(ask(&w, 7, &answer, &err) == MR_TEMP && strstr(err.text, "no answer: it asks on and on"),
+	    "one that never ends asking: %s", err.text);
 	ok(ask(&w, 0, &answer, &err) == MR_OK, "and again");
+	first = w.confined.pid;
+	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first,
+	    "one that has secrets runs in a child of its own");
+	is(answer.text, "5.7.1 read=hello sender=a@example.org reads system memory",
+	    "which can read all files, and nothing more");
+	first = w.confined.pid;
+	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first, "each time");
+	first = w.confined.pid;
+	ok(ask(&w, 0, &answer, &err) == MR_OK && w.confined.pid != first, "alone");
+	is(answer.text, seen, "the next can read no more than others");
 	mr_confined_end(&w.confined);
 	ok(w.confined.pid == 0 && waitpid(-1, NULL, 0) < 0, "no child is left");
 	for (size_t i = 0; i < STEPS; i++)
 		mr_filter_close(&w.step[i].own);
+	mr_dns_close(w.dns);
 	close(w.fd);
 	mr_arena_free(&arena);
 	return done_testing();

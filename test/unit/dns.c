@@ -305,6 +305,58 @@ test_deadline(void)
 	mr_dns_close(dns);
 }
 
+/* The other process of a carrier, which here is this one. */
+struct other_side {
+	struct mr_dns *dns;
+	struct mr_buf answers;
+	size_t cut; /* bytes of the answers that get lost */
+};
+
+static enum mr_status
+carry(void *ctx, struct mr_str questions, struct mr_str *out, struct mr_err *err)
+{
+	struct other_side *o = ctx;
+
+	(void)err;
+	mr_buf_clear(&o->answers);
+	mr_dns_serve(o->dns, questions, INT64_MAX, &o->answers);
+	*out = mr_buf_str(&o->answers);
+	out->n -= o->cut;
+	return MR_OK;
+}
+
+static void
+test_carried(struct mr_dns *there)
+{
+	struct other_side other = { .dns = there };
+	struct mr_dns_carrier carrier = { carry, &other };
+	struct mr_dns_conf conf = { .carrier = &carrier };
+	struct mr_dns *dns;
+	struct mr_err err;
+
+	mr_buf_init(&other.answers, MR_DNS_CARRIED_MAX);
+	if (!ok(mr_dns_open(&dns, &conf, &err) == MR_OK, "a resolver with a carrier"))
+		return;
+	test_answers(dns);
+	test_records(dns);
+	ok(mr_dns_get(dns, MR_STR("."), MR_DNS_A, INT64_MAX)->result == MR_DNS_NODATA, "the root");
+	mr_dns_forget(dns);
+	mr_dns_add(dns, MR_STR("a.example"), MR_DNS_A);
+	mr_dns_add(dns, MR_STR("a.example"), MR_DNS_AAAA);
+	other.cut = 1;
+	mr_dns_run(dns, INT64_MAX);
+	ok(mr_dns_peek(dns, MR_STR("a.example"), MR_DNS_A)->n == 2, "answers cut short: the first");
+	ok(mr_dns_peek(dns, MR_STR("a.example"), MR_DNS_AAAA)->result == MR_DNS_BROKEN,
+	    "and an outage for what is missing");
+	mr_buf_free(&other.answers);
+	mr_buf_init(&other.answers, 0);
+	other.cut = 0;
+	ok(mr_dns_get(dns, MR_STR("a.example"), MR_DNS_TXT, INT64_MAX)->result == MR_DNS_BROKEN,
+	    "no room for answers is an outage");
+	mr_buf_free(&other.answers);
+	mr_dns_close(dns);
+}
+
 int
 main(void)
 {
@@ -317,6 +369,7 @@ main(void)
 	}
 	test_answers(dns);
 	test_records(dns);
+	test_carried(dns);
 	mr_dns_close(dns);
 	test_bad();
 	test_zone();

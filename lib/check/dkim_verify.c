@@ -1,0 +1,562 @@
+#include "check/dkim_verify.h"
+
+#include "check/dkim_record.h"
+#include "mail/message.h"
+#include "mail/taglist.h"
+
+#include <unistd.h>
+
+#define KEY_TEXT_MAX 1000u /* bytes of a key record; libopendkim has room for 1024 */
+#define RSA_KEY_MAX  600u  /* octets of a key; one of 4096 bits has 550 */
+
+/* A signature on its way. */
+struct candidate {
+	struct mr_dkim_sig sig;
+	struct mr_dkim_record record;
+	bool is_test;
+};
+
+struct verify {
+	const struct mr_dkim_conf *conf;
+	struct mr_arena *arena;
+	struct candidate *c; /* MR_DKIM_SIGS_MAX */
+	size_t n;
+	struct mr_opendkim_sig handed[MR_DKIM_SIGS_MAX]; /* those that libopendkim gets */
+	size_t of[MR_DKIM_SIGS_MAX];                     /* whose they are */
+	size_t handed_n;
+	size_t from_n;
+};
+
+static enum mr_status
+no_memory(struct mr_err *err)
+{
+	return mr_err_set(err, MR_TEMP, "out of memory");
+}
+
+static void
+wrong(struct candidate *c, enum mr_dkim_word word, struct mr_str why)
+{
+	if (c->sig.word == MR_DKIM_PASS) {
+		c->sig.word = word;
+		c->sig.why = why;
+	}
+}
+
+/* Nothing of this message can be verified. */
+static void
+all_wrong(struct verify *v, const char *why)
+{
+	for (size_t i = 0; i < v->n; i++)
+		wrong(&v->c[i], MR_DKIM_PERMERROR, mr_str(why));
+}
+
+static bool
+has_hope(const struct verify *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->c[i].sig.word == MR_DKIM_PASS)
+			return true;
+	return false;
+}
+
+/* ---- before the first message ----------------------------------------------------------------------------- */
+
+enum mr_status
+mr_dkim_warm_up(struct mr_err *err)
+{
+	/* The keys of RFC 8463, appendix A.2, and what is no signature of theirs. */
+	static const char *const record[] = {
+		"k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+		"p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bd"
+		"OKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4h"
+		"stT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB"
+	};
+	static const char signature[128];
+	uint8_t digest[MR_SHA256_N];
+	enum mr_status st = mr_sha256(digest, MR_STR(""), err);
+	struct mr_arena arena;
+
+	mr_arena_init(&arena, 1u << 20);
+	for (size_t i = 0; st == MR_OK && i < sizeof record / sizeof *record; i++) {
+		struct mr_dkim_record r;
+		struct mr_pkey *key;
+
+		st = mr_dkim_record_parse(&r, mr_str(record[i]), &arena, err);
+		if (st || (st = mr_pkey_from_public(&key, r.kind, r.key, err)))
+			break;
+		st = mr_pkey_verify(key, digest,
+		    (struct mr_str){ signature, r.kind == MR_PKEY_RSA ? 128 : 64 }, err);
+		mr_pkey_free(key);
+		if (st == MR_PERM) /* of course */
+			st = MR_OK;
+	}
+	mr_arena_free(&arena);
+	return st;
+}
+
+/* ---- the header, for the first time --------------------------------------------------------------------- */
+
+static struct mr_str
+value_of(struct mr_str field)
+{
+	return mr_str_from(field, (size_t)mr_str_chr(field, ':') + 1);
+}
+
+/* One signature too many: it is named, if there is room. */
+static enum mr_status
+ignore(struct verify *v, struct mr_dkim *dkim, const struct mr_message_field *f,
+    struct mr_buf *names, struct mr_err *err)
+{
+	struct mr_dkim_sig sig;
+	struct mr_arena arena;
+	enum mr_status st;
+
+	dkim->ignored_n++;
+	if (f->is_cut || names->is_full)
+		return MR_OK;
+	mr_arena_init(&arena, 1u << 20);
+	st = mr_dkim_sig_parse(&sig, value_of(f->text), v->conf->now_s, &arena, err);
+	if (st == MR_OK && sig.domain.p)
+		mr_buf_addf(names, "%s%.*s/%.*s", names->n ? " " : "", (int)sig.domain.n,
+		    sig.domain.p, (int)sig.selector.n, sig.selector.p);
+	mr_arena_free(&arena);
+	return st;
+}
+
+static enum mr_status
+take_signature(struct verify *v, const struct mr_message_field *f, struct mr_err *err)
+{
+	struct candidate *c = &v->c[v->n++];
+	struct mr_str text;
+
+	if (f->is_cut) {
+		c->sig = (struct mr_dkim_sig){ .word = MR_DKIM_PERMERROR,
+			.why = MR_STR("over 16384 bytes") };
+		return MR_OK;
+	}
+	text = mr_arena_dup(v->arena, f->text);
+	if (!text.p)
+		return no_memory(err);
+	return mr_dkim_sig_parse(&c->sig, value_of(text), v->conf->now_s, v->arena, err);
+}
+
+static enum mr_status
+take_field(struct verify *v, struct mr_dkim *dkim, const struct mr_message_field *f,
+    struct mr_buf *names, struct mr_err *err)
+{
+	struct mr_str value;
+
+	if (mr_str_caseis(f->name, "DKIM-Signature"))
+		return v->n < MR_DKIM_SIGS_MAX ? take_signature(v, f, err)
+		                               : ignore(v, dkim, f, names, err);
+	if (!mr_str_caseis(f->name, "From"))
+		return MR_OK;
+	v->from_n++;
+	value = value_of(f->text);
+	if (value.n > MR_DKIM_FROM_MAX)
+		value.n = MR_DKIM_FROM_MAX;
+	dkim->from = mr_arena_dup(v->arena, value);
+	return dkim->from.p ? MR_OK : no_memory(err);
+}
+
+/* Collects signatures and From; what of the header makes verifying impossible counts for all. */
+static enum mr_status
+read_header(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
+{
+	size_t field_n = 0;
+	struct mr_message_field f;
+	struct mr_message m;
+	struct mr_buf names;
+	enum mr_status st;
+
+	mr_buf_init(&names, MR_DKIM_IGNORED_MAX);
+	if ((st = mr_message_open(&m, fd, MR_DKIM_SIG_MAX, err)))
+		return st;
+	while ((st = mr_message_next(&m, &f, err)) == MR_OK) {
+		field_n++;
+		if (f.name.p && (st = take_field(v, dkim, &f, &names, err)))
+			break;
+	}
+	if (st == MR_NOTFOUND)
+		st = MR_OK;
+	if (m.has_bad_line)
+		all_wrong(v, "a line of the header is no field");
+	if (m.has_lone_cr)
+		all_wrong(v, "a CR without LF in the header");
+	if (field_n > MR_DKIM_FIELDS_MAX
+	    || m.in.total - (int64_t)mr_reader_window(&m.in).n > MR_DKIM_HEADER_MAX)
+		all_wrong(v, "the header is too large");
+	if (v->from_n != 1) {
+		all_wrong(v, v->from_n ? "more than one From" : "no From");
+		dkim->from.p = NULL;
+	}
+	if (st == MR_OK && names.n) {
+		dkim->ignored = mr_arena_dup(v->arena, mr_buf_str(&names));
+		if (!dkim->ignored.p)
+			st = no_memory(err);
+	}
+	mr_buf_free(&names);
+	mr_message_close(&m);
+	return st;
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------------- */
+
+/* All in one batch. */
+static void
+fetch_keys(struct verify *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->c[i].sig.word == MR_DKIM_PASS)
+			mr_dns_want(v->conf->dns, v->c[i].sig.owner, MR_DNS_TXT);
+	mr_dns_run(v->conf->dns, v->conf->deadline_ms);
+}
+
+/* The one record of the answer, or NULL and what is wrong. */
+static const struct mr_dns_record *
+the_record(struct verify *v, struct candidate *c)
+{
+	static const char *const outage[] = { [MR_DNS_SERVFAIL] = "the DNS has no key: SERVFAIL",
+		[MR_DNS_REFUSED] = "the DNS has no key: REFUSED",
+		[MR_DNS_TIMEOUT] = "the DNS has no key: time-out",
+		[MR_DNS_BROKEN] = "the DNS has no key: broken answers" };
+	const struct mr_dns_answer *a = mr_dns_peek(v->conf->dns, c->sig.owner, MR_DNS_TXT);
+
+	if (!a || a->result >= MR_DNS_SERVFAIL)
+		wrong(c, MR_DKIM_TEMPERROR, mr_str(outage[a ? a->result : MR_DNS_TIMEOUT]));
+	else if (a->result != MR_DNS_FOUND)
+		wrong(c, MR_DKIM_PERMERROR, MR_STR("no key in the DNS"));
+	else if (a->n != 1)
+		wrong(c, MR_DKIM_PERMERROR, MR_STR("more than one key record"));
+	else
+		return a->rec;
+	return NULL;
+}
+
+/* What libopendkim gets instead of the record: the key alone. */
+static enum mr_status
+write_key(struct verify *v, struct candidate *c, struct mr_err *err)
+{
+	struct mr_opendkim_sig *h = &v->handed[v->handed_n];
+	struct mr_buf b;
+	enum mr_status st;
+
+	mr_buf_init(&b, KEY_TEXT_MAX);
+	mr_buf_addf(&b, "v=DKIM1; k=%s; p=", mr_pkey_kind_word(c->record.kind));
+	mr_taglist_join(&b, c->record.p);
+	st = b.is_full ? no_memory(err) : MR_OK;
+	if (st == MR_OK) {
+		h->key = mr_arena_dup(v->arena, mr_buf_str(&b)).p;
+		h->domain = c->sig.written_domain;
+		h->selector = c->sig.written_selector;
+		v->of[v->handed_n++] = (size_t)(c - v->c);
+		if (!h->key)
+			st = no_memory(err);
+	}
+	mr_buf_free(&b);
+	return st;
+}
+
+/* What is wrong with the record for this signature, as far as it was read. */
+static void
+judge_record(struct candidate *c)
+{
+	const struct mr_dkim_record *r = &c->record;
+	enum mr_dkim_fault fault = mr_dkim_record_worst(r);
+
+	if (fault == MR_DKIM_RSA_SHORT)
+		wrong(c, MR_DKIM_POLICY, mr_str(mr_dkim_fault_text(fault)));
+	else if (fault != MR_DKIM_FAULTS)
+		wrong(c, MR_DKIM_PERMERROR, mr_str(mr_dkim_fault_text(fault)));
+	else if (r->kind != c->sig.kind)
+		wrong(c, MR_DKIM_PERMERROR, MR_STR("the key is of another kind than a= says"));
+	else if (mr_dkim_record_has(r, MR_DKIM_STRICT) && c->sig.is_identity_below)
+		wrong(c, MR_DKIM_PERMERROR, MR_STR("the key is for d= itself, and i= is below it"));
+	else if (r->bits > MR_DKIM_VERIFY_BITS_MAX)
+		wrong(c, MR_DKIM_PERMERROR, MR_STR("an RSA key over 4096 bits"));
+}
+
+/* An RSA key of usual size is left to libopendkim: to read one is half of the work for a small message. */
+static enum mr_status
+judge_key(struct verify *v, struct candidate *c, struct mr_err *err)
+{
+	const struct mr_dns_record *rec = the_record(v, c);
+	struct mr_dkim_record *r = &c->record;
+	enum mr_status st;
+
+	if (!rec)
+		return MR_OK;
+	st = mr_dkim_record_read(r, rec->text, v->arena, err);
+	if (st == MR_OK && (r->kind != MR_PKEY_RSA || r->key.n > RSA_KEY_MAX))
+		st = mr_dkim_record_check_key(r, err);
+	if (st)
+		return st;
+	c->is_test = mr_dkim_record_has(r, MR_DKIM_TESTING);
+	judge_record(c);
+	return c->sig.word == MR_DKIM_PASS ? write_key(v, c, err) : MR_OK;
+}
+
+/* ---- the message, for the second time ------------------------------------------------------------------------ */
+
+/* True if some signature that is verified covers fields of this name. */
+static bool
+is_signed(const struct verify *v, struct mr_str field_name)
+{
+	for (size_t i = 0; i < v->handed_n; i++) {
+		struct mr_str h = v->c[v->of[i]].sig.h, name;
+
+		while (mr_dkim_sig_next_name(&h, &name))
+			if (mr_str_caseeq(name, field_name))
+				return true;
+	}
+	return false;
+}
+
+/* A DKIM-Signature goes to libopendkim if it is one that is verified; `nth` from the top. */
+static bool
+is_handed(const struct verify *v, size_t nth)
+{
+	for (size_t i = 0; i < v->handed_n; i++)
+		if (v->of[i] == nth)
+			return true;
+	return false;
+}
+
+/* A field with blanks before its colon (RFC 5322 4.5).  libopendkim takes none, and for relaxed
+ * canonicalization they are not there; a simple one will not fit. */
+static enum mr_status
+hand_obsolete(
+    struct verify *v, struct mr_opendkim *d, const struct mr_message_field *f, struct mr_err *err)
+{
+	struct mr_buf b;
+	enum mr_status st;
+
+	for (size_t i = 0; i < v->handed_n; i++)
+		if (!v->c[v->of[i]].sig.is_header_relaxed)
+			return MR_OK;
+	mr_buf_init(&b, MR_DKIM_FIELD_MAX);
+	mr_buf_add(&b, f->name);
+	mr_buf_addc(&b, ':');
+	mr_buf_add(&b, value_of(f->text));
+	st = b.is_full ? no_memory(err) : mr_opendkim_field(d, mr_buf_str(&b), err);
+	mr_buf_free(&b);
+	return st;
+}
+
+static enum mr_status
+hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct mr_err *err)
+{
+	struct mr_message_field f;
+	enum mr_status st;
+	size_t nth = 0;
+
+	while ((st = mr_message_next(m, &f, err)) == MR_OK) {
+		if (mr_str_caseis(f.name, "DKIM-Signature") ? !is_handed(v, nth++)
+		                                            : !is_signed(v, f.name))
+			continue;
+		if (f.is_cut || mr_str_chr(f.text, '\0') >= 0) {
+			all_wrong(
+			    v, f.is_cut ? "a signed field is too long" : "NUL in a signed field");
+			return MR_NOTFOUND;
+		}
+		st = f.text.p[f.name.n] == ':' ? mr_opendkim_field(d, f.text, err)
+		                               : hand_obsolete(v, d, &f, err);
+		if (st)
+			return st;
+	}
+	return st == MR_NOTFOUND ? mr_opendkim_header_end(d, err) : st;
+}
+
+/* How long the body is in both canonicalizations (RFC 6376 3.4.3, 3.4.4), for l=.  Line ends count when
+ * something follows; for the relaxed one, lines of blanks are empty. */
+struct lengths {
+	uint64_t simple, relaxed;
+	uint64_t simple_ends, relaxed_ends; /* line ends that nothing has followed yet */
+	bool has_blank;                     /* blanks that nothing has followed yet in this line */
+};
+
+static void
+measure(struct lengths *n, struct mr_str piece)
+{
+	for (size_t i = 0; i < piece.n; i++) {
+		char c = piece.p[i];
+
+		if (c == '\r')
+			continue;
+		if (c == '\n') {
+			n->simple_ends++;
+			n->relaxed_ends++;
+			n->has_blank = false;
+			continue;
+		}
+		n->simple += 2 * n->simple_ends + 1;
+		n->simple_ends = 0;
+		if (c == ' ' || c == '\t') {
+			n->has_blank = true;
+			continue;
+		}
+		n->relaxed += 2 * n->relaxed_ends + n->has_blank + 1;
+		n->relaxed_ends = 0;
+		n->has_blank = false;
+	}
+}
+
+/* What the signatures need besides their hash. */
+static void
+needs_of(const struct verify *v, bool *has_length, bool *has_relaxed)
+{
+	*has_length = *has_relaxed = false;
+	for (size_t i = 0; i < v->handed_n; i++) {
+		*has_length |= v->c[v->of[i]].sig.has_length;
+		*has_relaxed |= v->c[v->of[i]].sig.is_body_relaxed;
+	}
+}
+
+/* True if a line is too long: for the relaxed form, libopendkim keeps all of it.  *len: of the present line. */
+static bool
+is_long(size_t *len, struct mr_str piece)
+{
+	ptrdiff_t lf;
+
+	while ((lf = mr_str_chr(piece, '\n')) >= 0) {
+		if (*len + (size_t)lf > MR_DKIM_LINE_MAX + 1) /* the CR */
+			return true;
+		*len = 0;
+		piece = mr_str_from(piece, (size_t)lf + 1);
+	}
+	*len += piece.n;
+	return *len > MR_DKIM_LINE_MAX + 1;
+}
+
+static enum mr_status
+hand_body(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct lengths *n,
+    struct mr_err *err)
+{
+	bool has_length, has_relaxed;
+	size_t line_len = 0;
+	struct mr_str piece;
+	enum mr_status st;
+
+	needs_of(v, &has_length, &has_relaxed);
+	while ((st = mr_message_body(m, &piece, err)) == MR_OK) {
+		if (has_relaxed && is_long(&line_len, piece)) {
+			all_wrong(v, "a line of the body is too long");
+			return MR_NOTFOUND;
+		}
+		if ((st = mr_opendkim_body(d, piece, err)))
+			return st;
+		if (has_length)
+			measure(n, piece);
+	}
+	if (st != MR_NOTFOUND)
+		return st;
+	if (m->has_lone_cr)
+		all_wrong(v, "a CR without LF in the body");
+	return mr_opendkim_end(d, err);
+}
+
+/* What libopendkim found, and what it lets pass but should not. */
+static enum mr_status
+judge(struct candidate *c, const struct mr_opendkim_sig *h, const struct lengths *n,
+    struct mr_err *err)
+{
+	/* The body ends in a line end; an empty one is a line end if it is simple, and nothing if relaxed. */
+	uint64_t len = c->sig.is_body_relaxed ? n->relaxed ? n->relaxed + 2 : 0 : n->simple + 2;
+	enum mr_status st;
+
+	/* It does not tell a bad key from a bad signature. */
+	if (h->why_bad && (st = mr_dkim_record_check_key(&c->record, err)))
+		return st;
+	if (c->record.kind == MR_PKEY_RSA && !h->why_bad)
+		mr_dkim_record_set_bits(&c->record, h->bits);
+	judge_record(c);
+	if (h->why_bad)
+		wrong(c, MR_DKIM_FAIL, mr_str(h->why_bad));
+	else if (c->sig.has_length && c->sig.length < len)
+		wrong(c, MR_DKIM_POLICY, MR_STR("l= leaves a part of the body unsigned"));
+	return MR_OK;
+}
+
+static enum mr_status
+check_signatures(struct verify *v, int fd, struct mr_err *err)
+{
+	struct mr_opendkim *d = NULL;
+	struct lengths n = { .simple = 0 };
+	struct mr_message m;
+	enum mr_status st;
+
+	if ((st = mr_message_open(&m, fd, MR_DKIM_FIELD_MAX, err)))
+		return st;
+	st = mr_opendkim_open(&d, v->conf->lib, v->handed, v->handed_n, err);
+	if (st == MR_OK)
+		st = hand_header(v, d, &m, err);
+	if (st == MR_OK)
+		st = hand_body(v, d, &m, &n, err);
+	for (size_t i = 0; st == MR_OK && i < v->handed_n; i++)
+		st = judge(&v->c[v->of[i]], &v->handed[i], &n, err);
+	mr_opendkim_close(d);
+	mr_message_close(&m);
+	return st == MR_NOTFOUND ? MR_OK : st; /* nothing that could be verified */
+}
+
+/* ---- all of it -------------------------------------------------------------------------------------------- */
+
+static enum mr_status
+verify(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
+{
+	off_t start = lseek(fd, 0, SEEK_CUR);
+	enum mr_status st;
+
+	if (start < 0)
+		return mr_err_sys(err, MR_TEMP, "the message is no file");
+	if ((st = read_header(v, dkim, fd, err)) || !has_hope(v))
+		return st;
+	fetch_keys(v);
+	for (size_t i = 0; i < v->n && st == MR_OK; i++)
+		if (v->c[i].sig.word == MR_DKIM_PASS)
+			st = judge_key(v, &v->c[i], err);
+	if (st || v->handed_n == 0)
+		return st;
+	if (lseek(fd, start, SEEK_SET) < 0)
+		return mr_err_sys(err, MR_TEMP, "the message is no file");
+	return check_signatures(v, fd, err);
+}
+
+enum mr_status
+mr_dkim_verify(struct mr_dkim *dkim, const struct mr_dkim_conf *conf, int fd,
+    struct mr_arena *arena, struct mr_err *err)
+{
+	struct verify v = { .conf = conf, .arena = arena };
+	enum mr_status st;
+
+	*dkim = (struct mr_dkim){ .n = 0 };
+	v.c = mr_arena_alloc(arena, MR_DKIM_SIGS_MAX * sizeof *v.c);
+	if (!v.c)
+		return no_memory(err);
+	if ((st = verify(&v, dkim, fd, err)))
+		return st;
+	for (size_t i = 0; i < v.n; i++) {
+		const struct mr_dkim_sig *s = &v.c[i].sig;
+
+		dkim->sig[i] = (struct mr_dkim_result){ .word = s->word,
+			.domain = s->domain,
+			.selector = s->selector,
+			.algorithm = s->algorithm,
+			.b = s->b,
+			.why = s->why,
+			.is_test = v.c[i].is_test };
+	}
+	dkim->n = v.n;
+	return MR_OK;
+}
+
+enum mr_dkim_word
+mr_dkim_best(const struct mr_dkim *dkim)
+{
+	enum mr_dkim_word best = MR_DKIM_NONE;
+
+	for (size_t i = 0; i < dkim->n; i++)
+		if (dkim->sig[i].word < best)
+			best = dkim->sig[i].word;
+	return best;
+}

@@ -1,0 +1,244 @@
+/* The one file that knows libopendkim. */
+#include "check/opendkim.h"
+
+#include "base/lazy.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HAVE_STDBOOL_H 1
+#define HAVE_LIMITS_H  1
+#include <opendkim/dkim.h>
+
+static const char body_differs[] = "the body hash did not verify",
+                  differs[] = "the signature did not verify",
+                  no_verdict[] = "libopendkim cannot verify it";
+
+/* clang-format off */
+#define FUNCTIONS(F) \
+	F(body) F(close) F(eoh) F(eom) F(free) F(getsiglist) F(header) F(init) F(options) \
+	F(set_key_lookup) F(set_user_context) F(sig_getbh) F(sig_getdomain) \
+	F(sig_geterror) F(sig_getflags) F(sig_getkeysize) F(sig_getselector) F(sig_process) F(verify)
+/* clang-format on */
+
+struct functions {
+#define FIELD(name) __typeof__(&dkim_##name) name;
+	FUNCTIONS(FIELD)
+};
+
+struct mr_opendkim_lib {
+	struct functions lib;
+	DKIM_LIB *handle;
+};
+
+struct mr_opendkim {
+	const struct functions *lib;
+	DKIM *handle;
+	struct mr_opendkim_sig *sig;
+	size_t n;
+};
+
+/* ---- the library ------------------------------------------------------------------------------------- */
+
+/* Index of the library's signature among ours, or n: both have the same order. */
+static size_t
+index_of(struct mr_opendkim *d, DKIM_SIGINFO *sig)
+{
+	DKIM_SIGINFO **list = NULL;
+	size_t i = 0;
+	int n = 0;
+
+	if (d->lib->getsiglist(d->handle, &list, &n) != DKIM_STAT_OK || (size_t)n != d->n)
+		return d->n;
+	while (i < d->n && list[i] != sig)
+		i++;
+	return i;
+}
+
+/* Gives it a key's record.  It never fails: one that does would end the message for all signatures. */
+static DKIM_CBSTAT
+look_up_key(DKIM *handle, DKIM_SIGINFO *sig, u_char *buf, size_t buf_n)
+{
+	static const char *const name[] = { "dkim_get_user_context" };
+	/* The hook gets nothing of ours but through this function, and there are no variables to keep it in. */
+	struct {
+		__typeof__(&dkim_get_user_context) get_user_context;
+	} lib;
+	struct mr_opendkim *d =
+	    mr_lazy_load(&lib, MR_SONAME, name, 1, NULL) ? NULL : lib.get_user_context(handle);
+	size_t i;
+	int n;
+
+	if (!d || (i = index_of(d, sig)) == d->n)
+		return DKIM_CBSTAT_NOTFOUND;
+	n = snprintf((char *)buf, buf_n, "%s", d->sig[i].key);
+	return n > 0 && (size_t)n < buf_n ? DKIM_CBSTAT_CONTINUE : DKIM_CBSTAT_NOTFOUND;
+}
+
+enum mr_status
+mr_opendkim_load(struct mr_opendkim_lib **lib, struct mr_err *err)
+{
+#define NAME(name) "dkim_" #name,
+	static const char *const name[] = { FUNCTIONS(NAME) };
+	/* Signatures are looked at when the body is there; those that it cannot read keep their place. */
+	unsigned flags = DKIM_LIBFLAGS_DELAYSIGPROC | DKIM_LIBFLAGS_BADSIGHANDLES;
+	struct mr_opendkim_lib *l = calloc(1, sizeof *l);
+	enum mr_status st;
+
+	*lib = NULL;
+	if (!l)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	if ((st = mr_lazy_load(&l->lib, MR_SONAME, name, sizeof name / sizeof *name, err))) {
+		free(l);
+		return st;
+	}
+	l->handle = l->lib.init(NULL, NULL);
+	if (!l->handle
+	    || l->lib.options(l->handle, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof flags)
+	        != DKIM_STAT_OK
+	    || l->lib.set_key_lookup(l->handle, look_up_key) != DKIM_STAT_OK) {
+		mr_opendkim_unload(l);
+		return mr_err_set(err, MR_TEMP, "libopendkim does not begin");
+	}
+	*lib = l;
+	return MR_OK;
+}
+
+void
+mr_opendkim_unload(struct mr_opendkim_lib *lib)
+{
+	if (lib && lib->handle)
+		lib->lib.close(lib->handle);
+	free(lib);
+}
+
+/* ---- a message --------------------------------------------------------------------------------------- */
+
+enum mr_status
+mr_opendkim_open(struct mr_opendkim **d, struct mr_opendkim_lib *lib, struct mr_opendkim_sig *sig,
+    size_t n, struct mr_err *err)
+{
+	static const unsigned char id[] = "mr";
+	struct mr_opendkim *o = calloc(1, sizeof *o);
+	DKIM_STAT stat = DKIM_STAT_OK;
+
+	*d = NULL;
+	if (!o)
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	o->lib = &lib->lib;
+	o->sig = sig;
+	o->n = n;
+	o->handle = lib->lib.verify(lib->handle, id, NULL, &stat);
+	if (!o->handle || o->lib->set_user_context(o->handle, o) != DKIM_STAT_OK) {
+		mr_opendkim_close(o);
+		return mr_err_set(err, MR_TEMP, "libopendkim: code %d", stat);
+	}
+	*d = o;
+	return MR_OK;
+}
+
+void
+mr_opendkim_close(struct mr_opendkim *d)
+{
+	if (d && d->handle)
+		d->lib->free(d->handle);
+	free(d);
+}
+
+/* Its functions take bytes that are not const, and leave them as they are. */
+static u_char *
+bytes_of(struct mr_str s)
+{
+	u_char *p;
+
+	memcpy(&p, &s.p, sizeof p);
+	return p;
+}
+
+enum mr_status
+mr_opendkim_field(struct mr_opendkim *d, struct mr_str field, struct mr_err *err)
+{
+	DKIM_STAT stat = d->lib->header(d->handle, bytes_of(field), field.n);
+
+	/* Syntax: of a signature, which keeps its place. */
+	return stat == DKIM_STAT_OK || stat == DKIM_STAT_SYNTAX
+	    ? MR_OK
+	    : mr_err_set(err, MR_TEMP, "libopendkim: a header field: code %d", stat);
+}
+
+enum mr_status
+mr_opendkim_header_end(struct mr_opendkim *d, struct mr_err *err)
+{
+	DKIM_STAT stat = d->lib->eoh(d->handle);
+
+	return stat == DKIM_STAT_OK
+	    ? MR_OK
+	    : mr_err_set(err, MR_TEMP, "libopendkim: end of header: code %d", stat);
+}
+
+enum mr_status
+mr_opendkim_body(struct mr_opendkim *d, struct mr_str piece, struct mr_err *err)
+{
+	DKIM_STAT stat = d->lib->body(d->handle, bytes_of(piece), piece.n);
+
+	return stat == DKIM_STAT_OK ? MR_OK
+	                            : mr_err_set(err, MR_TEMP, "libopendkim: body: code %d", stat);
+}
+
+/* True if the library has read it as it was read here. */
+static bool
+is_as_read(const struct mr_opendkim *d, DKIM_SIGINFO *sig, const struct mr_opendkim_sig *ours)
+{
+	const char *domain = (const char *)d->lib->sig_getdomain(sig),
+	           *selector = (const char *)d->lib->sig_getselector(sig);
+
+	return domain && selector && mr_str_is(ours->domain, domain)
+	    && mr_str_is(ours->selector, selector);
+}
+
+static enum mr_status
+process(struct mr_opendkim *d, DKIM_SIGINFO *sig, struct mr_opendkim_sig *ours, struct mr_err *err)
+{
+	int code = d->lib->sig_geterror(sig);
+	DKIM_STAT stat = DKIM_STAT_OK;
+	unsigned flags;
+
+	ours->why_bad = no_verdict;
+	if (!is_as_read(d, sig, ours))
+		return MR_OK;
+	/* The end of the message may have come to it already; one that it cannot read must not be processed. */
+	if (code == DKIM_SIGERROR_UNKNOWN || code == DKIM_SIGERROR_OK)
+		stat = d->lib->sig_process(d->handle, sig);
+	if (stat == DKIM_STAT_NORESOURCE || stat == DKIM_STAT_INTERNAL)
+		return mr_err_set(err, MR_TEMP, "libopendkim: a signature: code %d", stat);
+	flags = d->lib->sig_getflags(sig);
+	if (!(flags & DKIM_SIGFLAG_PROCESSED))
+		return MR_OK;
+	if (!(flags & DKIM_SIGFLAG_PASSED))
+		ours->why_bad = differs;
+	else if (d->lib->sig_getbh(sig) != DKIM_SIGBH_MATCH)
+		ours->why_bad = body_differs;
+	else if (d->lib->sig_geterror(sig) == DKIM_SIGERROR_OK)
+		ours->why_bad = NULL;
+	d->lib->sig_getkeysize(sig, &ours->bits);
+	return MR_OK;
+}
+
+enum mr_status
+mr_opendkim_end(struct mr_opendkim *d, struct mr_err *err)
+{
+	DKIM_STAT stat = d->lib->eom(d->handle, NULL);
+	DKIM_SIGINFO **list = NULL;
+	enum mr_status st = MR_OK;
+	int n = 0;
+
+	if (stat == DKIM_STAT_NORESOURCE || stat == DKIM_STAT_INTERNAL || stat == DKIM_STAT_INVALID)
+		return mr_err_set(err, MR_TEMP, "libopendkim: end of message: code %d", stat);
+	if (d->lib->getsiglist(d->handle, &list, &n) != DKIM_STAT_OK || (size_t)n != d->n)
+		return mr_err_set(err, MR_TEMP, "libopendkim sees %d signatures of %zu", n, d->n);
+	for (size_t i = 0; i < d->n && st == MR_OK; i++)
+		st = process(d, list[i], &d->sig[i], err);
+	return st;
+}
