@@ -15,9 +15,9 @@ B      ?= build
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev libspf2-dev libidn2-dev \
 	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev libopendkim-dev file
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
-	python3-yaml python3-spf publicsuffix nsd unbound rbldnsd redis-server swaks postfix ucspi-tcp \
-	openbsd-inetd mailfront systemd s6 runit daemontools ripmime \
-	python3-dkim python3-nacl openssl opendkim opendkim-tools
+	python3-yaml python3-spf python3-srs python3-authres python3-dkim python3-nacl libmail-dmarc-perl opendkim \
+	opendkim-tools spamassassin spamc spamd postsrsd openssl publicsuffix nsd unbound rbldnsd redis-server swaks \
+	postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools ripmime
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -109,6 +109,12 @@ $(B)/replay/%: $(B)/test/fuzz/%.o $(B)/test/fuzz/replay.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $^ $(LIBS)
 
+# A filter that is not in the tree: make EXAMPLE=mr-NAME.c build/example/mr-NAME
+$(B)/example/%: $(EXAMPLE) $(B)/libmr.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(OPTS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
+
 # ---- checks ------------------------------------------------------------------------------------
 
 lint: $(PROGS) $(B)/libmr.a
@@ -154,12 +160,13 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(B)/bench/rcpt $(ASK)
+bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(B)/bench/rcpt $(B)/bench/data $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 	MR_BUILD=$(abspath $(B)) test/bench/store-run
 	$(B)/bench/spf
 	MR_BUILD=$(abspath $(B)) test/bench/mime-run
+	MR_BUILD=$(abspath $(B)) test/bench/dkim-run
 	MR_BUILD=$(abspath $(B)) test/bench/dkim-verify-run
 
 demo: deps

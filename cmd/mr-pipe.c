@@ -1,7 +1,7 @@
 /* mr-pipe - runs a pipeline by hand, as a policy service, or in the place of qmail-queue. */
 #include "base/host.h"
 #include "base/opt.h"
-#include "pipe/serve.h"
+#include "pipe/cases.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,18 +15,19 @@
 
 static const char usage_text[] =
     "usage: mr-pipe -t [-x] SPEC                       check the spec\n"
-    "       mr-pipe [-nvx] [-N name] [-R routes] [-E fd | -i ip -h helo -f sender -r recipient "
-    "...]\n"
-    "               SPEC < message                     run one case\n"
+    "       mr-pipe [-nvx] [-D host:port] [-N name] [-R routes] [-E fd] [-a name=value ...]\n"
+    "               [-i ip] [-h helo] [-f sender] [-r recipient ...] SPEC < message\n"
+    "                                                  run one case\n"
+    "       mr-pipe -c DIR [-v] [-D host:port] [-N name] [-R routes] SPEC   test the policy\n"
     "       mr-pipe -l [-x] [-N name] [-R routes] SPEC  policy service on standard input\n"
     "       mr-qmail-queue < message 1< envelope        spec from MR_PIPELINE, spool MR_SPOOL\n";
 
 struct options {
 	bool is_check, is_verbose, is_loop, is_report;
 	struct mr_pipe_conf pipe;
-	const char *routes;
+	const char *routes, *cases;
 	uint64_t record_fd;
-	struct mr_env env; /* -i -h -f -r */
+	struct mr_env env; /* -a -i -h -f -r */
 };
 
 static int
@@ -61,6 +62,15 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 	case 'R':
 		o->routes = arg;
 		return MR_OK;
+	case 'D':
+		o->pipe.resolver = arg;
+		return MR_OK;
+	case 'c':
+		o->cases = arg;
+		o->pipe.is_rehearsal = true;
+		return MR_OK;
+	case 'a':
+		return mr_env_add_line(&o->env, mr_str(arg), err);
 	case 'E':
 		return mr_opt_num('E', arg, 3, 1023, &o->record_fd, err);
 	default:
@@ -96,7 +106,7 @@ check(const struct mr_pipeline *pl, const char *path, enum mr_status st, const s
 	return code;
 }
 
-/* One case by hand. */
+/* One case by hand, or a folder of cases. */
 static int
 replay(struct mr_pipeline *pl, struct options *o, const struct mr_table *routes, const char *tmp)
 {
@@ -105,15 +115,19 @@ replay(struct mr_pipeline *pl, struct options *o, const struct mr_table *routes,
 		.message_fd = isatty(0) ? -1 : 0,
 		.folder_fd = open(tmp ? tmp : "/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC),
 		.is_verbose = o->is_verbose };
-	enum mr_verdict verdict = MR_DEFER;
+	struct mr_replay_result result = { .verdict = MR_DEFER };
+	struct mr_cases cases = { .n = 0 };
 	struct mr_buf out;
 	struct mr_err err;
 	enum mr_status st;
 
-	mr_buf_init(&out, 2 * MR_FIELDS_MAX);
+	mr_buf_init(&out, o->cases ? MR_CASE_MAX : 2 * MR_FIELDS_MAX);
 	st = o->record_fd ? mr_env_read_fd(&o->env, (int)o->record_fd, &err) : MR_OK;
-	if (st == MR_OK)
-		st = mr_replay_run(pl, &what, &verdict, &out, &err);
+	if (st == MR_OK && o->cases) {
+		st = mr_cases_run(pl, &what, o->cases, &cases, &out, &err);
+		result.verdict = cases.wrong_n ? MR_REFUSE : MR_DUNNO;
+	} else if (st == MR_OK)
+		st = mr_replay_run(pl, &what, &result, &out, &err);
 	if (st == MR_OK || o->is_verbose)
 		mr_io_write(1, mr_buf_str(&out), NULL);
 	mr_buf_free(&out);
@@ -121,7 +135,7 @@ replay(struct mr_pipeline *pl, struct options *o, const struct mr_table *routes,
 		close(what.folder_fd);
 	if (st)
 		return fault(pl->conf.log, &err);
-	return o->is_report ? 0 : (int)verdict;
+	return o->is_report ? 0 : (int)result.verdict;
 }
 
 /* What the front end of a qmail world tells in its environment. */
@@ -198,13 +212,17 @@ pipe_command(struct options *o, const char *spec)
 static int
 by_options(struct options *o, int argc, char **argv)
 {
-	struct mr_opt opt = { .argc = argc, .argv = argv, .letters = "tvlnxN:R:E:i:h:f:r:" };
+	struct mr_opt opt = { .argc = argc, .argv = argv, .letters = "tvlnxa:c:D:N:R:E:i:h:f:r:" };
 	enum mr_status st = MR_OK;
 	struct mr_err err;
 	int c;
 
 	while (st == MR_OK && (c = mr_opt_next(&opt, &err)) > 0)
 		st = take_option(o, c, opt.arg, &err);
+	if (st == MR_OK && c == 0 && o->cases
+	    && (o->is_check || o->is_loop || o->pipe.exec_all || o->record_fd || o->env.attrs.n
+	        || o->env.rcpt_n))
+		st = mr_err_set(&err, MR_USAGE, "-c goes with -v, -D, -N and -R only");
 	if (st == MR_OK && c == 0 && argc - opt.at == 1)
 		return pipe_command(o, argv[opt.at]);
 	if (st == MR_OK && c == 0)

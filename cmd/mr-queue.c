@@ -28,12 +28,14 @@ static const char usage_text[] =
     "       mr-queue [-Q spool] check                     compare all checksums\n"
     "       mr-queue [-Q spool] add [-N name] [-E fd] [-f sender] [-r recipient ...] < message\n"
     "       mr-queue [-Q spool] run [-v] [-R routes] [-N name] [-w workers] [-c per-next-hop]\n"
-    "                [-b first-wait] [-m longest-wait] [-L lifetime] [-M mr-remote]\n";
+    "                [-b first-wait] [-m longest-wait] [-L lifetime] [-M mr-remote]\n"
+    "                [-k srs-keys -d srs-domain]\n";
 
 static const struct mr_opt_name names[] = { { "spool", 'Q' }, { "json", 'j' }, { "name", 'N' },
 	{ "routes", 'R' }, { "sender", 'f' }, { "recipient", 'r' }, { "workers", 'w' },
 	{ "per-next-hop", 'c' }, { "first-wait", 'b' }, { "longest-wait", 'm' },
-	{ "lifetime", 'L' }, { "remote", 'M' }, { "verbose", 'v' }, { NULL, 0 } };
+	{ "lifetime", 'L' }, { "remote", 'M' }, { "srs-keys", 'k' }, { "srs-domain", 'd' },
+	{ "verbose", 'v' }, { NULL, 0 } };
 
 struct options {
 	struct mr_log log;
@@ -73,6 +75,12 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 		return MR_OK;
 	case 'R':
 		o->run.routes = arg;
+		return MR_OK;
+	case 'k':
+		o->run.srs_keys = arg;
+		return MR_OK;
+	case 'd':
+		o->run.srs_domain = arg;
 		return MR_OK;
 	case 'M':
 		o->remote = arg;
@@ -278,6 +286,9 @@ do_run(struct options *o, const char *none)
 	struct mr_err err;
 
 	(void)none;
+	if (!o->run.srs_keys != !o->run.srs_domain)
+		return say(
+		    "-k and -d: the keys and the domain of forwarded senders need each other");
 	signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would keep workers' ends from us */
 	signal(SIGPIPE, SIG_IGN);
 	if (strlen(o->run.host) >= sizeof name)
@@ -311,9 +322,10 @@ static const struct verb {
 static enum mr_status
 read_options(struct options *o, int argc, char **argv, int *used, struct mr_err *err)
 {
-	struct mr_opt opt = {
-		.argc = argc, .argv = argv, .letters = "Q:jvN:R:M:f:r:E:w:c:b:m:L:", .names = names
-	};
+	struct mr_opt opt = { .argc = argc,
+		.argv = argv,
+		.letters = "Q:jvN:R:M:f:r:E:w:c:b:m:L:k:d:",
+		.names = names };
 	enum mr_status st = MR_OK;
 	int c;
 

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 static const char usage_text[] =
-    "usage: mr-smtpd [-vx] [-N name] [-R routes] [-Q spool] [-o limit=value ...] [-u user]\n"
-    "                [-L address:port] [SPEC]\n";
+    "usage: mr-smtpd [-vx] [-D host:port] [-N name] [-R routes] [-Q spool] [-o limit=value ...] \n"
+    "                [-u user] [-L address:port] [SPEC]\n";
 
 struct options {
 	struct mr_log log;
@@ -38,6 +38,9 @@ take_option(struct options *o, int c, const char *arg, struct mr_err *err)
 		break;
 	case 'x':
 		o->files.pipe.exec_all = true;
+		break;
+	case 'D':
+		o->files.pipe.resolver = arg;
 		break;
 	case 'N':
 		o->files.host = arg;
@@ -150,7 +153,7 @@ int
 main(int argc, char **argv)
 {
 	struct options o = { .log = { .prog = "mr-smtpd", .fd = 2 } };
-	struct mr_opt opt = { .argc = argc, .argv = argv, .letters = "vxN:R:Q:u:L:o:" };
+	struct mr_opt opt = { .argc = argc, .argv = argv, .letters = "vxD:N:R:Q:u:L:o:" };
 	const char *spool = getenv("MR_SPOOL");
 	enum mr_status st = MR_OK;
 	struct mr_host host;

@@ -34,10 +34,11 @@ fail(const struct mr_err *err)
 	return FAULT;
 }
 
-static const char usage_text[] = "usage: mr-table [-k map|access|routes|alias] text out.cdb\n"
-                                 "       mr-table -c [-k map|access|routes|alias] text\n"
-                                 "       mr-table -q key [-k map|access|routes|alias] table\n"
-                                 "       mr-table -d [-k map|access|routes|alias] table\n";
+static const char usage_text[] = "usage: mr-table [-k kind] text out.cdb\n"
+                                 "       mr-table -c [-k kind] text\n"
+                                 "       mr-table -q key [-k kind] table\n"
+                                 "       mr-table -d [-k kind] table\n"
+                                 "kinds: map, access, routes, alias, attachments\n";
 
 static int
 usage(const struct mr_err *err)
@@ -61,8 +62,8 @@ read_options(struct job *job, int argc, char **argv, struct mr_err *err)
 		else if (c == 'q')
 			job->query = o.arg;
 		else if (!mr_table_kind_of_word(mr_str(o.arg), &job->kind))
-			return mr_err_set(
-			    err, MR_USAGE, "-k %s: need map, access, routes or alias", o.arg);
+			return mr_err_set(err, MR_USAGE,
+			    "-k %s: need map, access, routes, alias or attachments", o.arg);
 	}
 	if (c < 0)
 		return MR_USAGE;
@@ -226,6 +227,12 @@ ask(const struct job *job, struct mr_err *err)
 	    || (st = (mr_table_kind_of(t) == MR_TABLE_ALIAS ? mr_alias_key_parse : mr_key_parse)(
 	            &key, &arena, mr_str(job->query), err))) {
 		st = st == MR_NOTFOUND ? MR_TEMP : st; /* no table is not "no entry" */
+		goto out;
+	}
+	if (mr_table_kind_of(t) == MR_TABLE_ATTACH) {
+		st = mr_err_set(err, MR_USAGE,
+		    "%s: rules have no keys; ask mr-mimecheck, or see them all with -d",
+		    job->operand[0]);
 		goto out;
 	}
 	mr_err_set(err, MR_TEMP, "%s: damaged; compile it again", job->operand[0]);

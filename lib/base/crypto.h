@@ -1,4 +1,4 @@
-/* crypto.h - hashes, base64, keys that sign: OpenSSL's. */
+/* crypto.h - hashes, keyed hashes, base64, keys that sign: OpenSSL's. */
 #ifndef MR_BASE_CRYPTO_H
 #define MR_BASE_CRYPTO_H
 
@@ -6,6 +6,7 @@
 #include "base/err.h"
 
 #define MR_SHA256_N 32 /* bytes */
+#define MR_SHA1_N   20
 
 /* Loads OpenSSL and what a hash and a key need of it, so that processes forked later need not: it takes
  * milliseconds. */
@@ -14,6 +15,10 @@ enum mr_status mr_crypto_load(struct mr_err *err);
 /* The SHA-256 (FIPS 180-4) of `bytes` into `out` of MR_SHA256_N bytes.  MR_TEMP: no memory, or the
  * machine's OpenSSL does not offer it. */
 enum mr_status mr_sha256(uint8_t *out, struct mr_str bytes, struct mr_err *err);
+
+/* The HMAC-SHA-1 (RFC 2104) of `bytes` under `key` into `out` of MR_SHA1_N bytes.  MR_TEMP as above. */
+enum mr_status
+mr_hmac_sha1(uint8_t *out, struct mr_str key, struct mr_str bytes, struct mr_err *err);
 
 /* The same of bytes that come in pieces. */
 struct mr_digest;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,26 +20,35 @@
 	    | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG     \
 	    | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO   \
 	    | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+#define READS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 /* Of later kernels than the headers may know: linking between folders, truncation. */
 #define CHANGE_REFER    (1ULL << 13)
 #define CHANGE_TRUNCATE (1ULL << 14)
+
+/* Where libraries are, and what they read: the linker's cache, OpenSSL's configuration. */
+static const char *const system_files[] = { "/usr", "/lib", "/lib64", "/etc/ld.so.cache",
+	"/etc/ld.so.preload", "/etc/ssl", "/nix/store", "/gnu/store", NULL };
 
 static int
 allow(int ruleset, const char *path, __u64 rights)
 {
 	struct landlock_path_beneath_attr rule = { .allowed_access = rights };
+	struct stat st;
 	int rc;
 
 	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
 		return 0; /* a folder that is not there gets no right; the rest stays shut */
+	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		rule.allowed_access &= ~(__u64)LANDLOCK_ACCESS_FS_READ_DIR; /* files know none */
 	rc = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 	close(rule.parent_fd);
 	return rc;
 }
 
+/* `readable` NULL: everything. */
 static int
-restrict_changes(const char *const *writable)
+restrict_files(const char *const *writable, const char *const *readable)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = CHANGES };
 	int abi =
@@ -51,27 +61,38 @@ restrict_changes(const char *const *writable)
 		attr.handled_access_fs |= CHANGE_REFER;
 	if (abi >= 3)
 		attr.handled_access_fs |= CHANGE_TRUNCATE;
+	if (readable)
+		attr.handled_access_fs |= READS;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
 	if (ruleset < 0)
 		return -1;
 	for (; *writable && rc == 0; writable++)
 		rc = allow(ruleset, *writable, attr.handled_access_fs);
+	for (; readable && *readable && rc == 0; readable++)
+		rc = allow(ruleset, *readable, READS);
 	if (rc == 0)
-		rc = allow(ruleset, "/dev", LANDLOCK_ACCESS_FS_WRITE_FILE);
+		rc = allow(ruleset, "/dev",
+		    LANDLOCK_ACCESS_FS_WRITE_FILE | (attr.handled_access_fs & READS));
 	if (rc == 0)
 		rc = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
 	close(ruleset);
 	return rc;
 }
 
-void
-mr_sandbox_enter(const char *const *writable, const struct mr_log *log)
+static void
+enter(const char *const *writable, const char *const *readable, const struct mr_log *log)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && restrict_changes(writable) == 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && restrict_files(writable, readable) == 0)
 		return;
 	MR_LOG(log, MR_LOG_DEBUG, "sandbox", { "missing", MR_STR("landlock") },
 	    { "why", mr_str(strerror(errno)) });
+}
+
+void
+mr_sandbox_enter(const char *const *writable, const struct mr_log *log)
+{
+	enter(writable, NULL, log);
 }
 
 /* ---- system calls ---------------------------------------------------------------------------------- */
@@ -124,11 +145,11 @@ restrict_calls(void)
 }
 
 void
-mr_sandbox_confine(uint64_t memory_max, const struct mr_log *log)
+mr_sandbox_confine(uint64_t memory_max, bool reads_all, const struct mr_log *log)
 {
 	static const char *const nothing[] = { NULL };
 
-	mr_sandbox_enter(nothing, log);
+	enter(nothing, reads_all ? NULL : system_files, log);
 #ifndef __SANITIZE_ADDRESS__ /* its shadow memory is larger than any limit */
 	setrlimit(RLIMIT_DATA, &(struct rlimit){ memory_max, memory_max });
 #else

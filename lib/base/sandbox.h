@@ -11,9 +11,9 @@
 void mr_sandbox_enter(const char *const *writable, const struct mr_log *log);
 
 /* For a child that reads what strangers wrote: the same without any folder, and from now on it makes no socket,
- * no process and no signal, and its data ends at `memory_max` bytes.  It reads files (libraries are loaded at
- * first need), and makes files in memory.  Where the kernel has no seccomp, one debug line says so and the
+ * no process and no signal, and its data ends at `memory_max` bytes.  It reads files only in the system's own
+ * folders (libraries are loaded at first need), or any if `reads_all`, and makes files in memory.  Where the kernel has no seccomp, one debug line says so and the
  * rest holds. */
-void mr_sandbox_confine(uint64_t memory_max, const struct mr_log *log);
+void mr_sandbox_confine(uint64_t memory_max, bool reads_all, const struct mr_log *log);
 
 #endif

@@ -83,7 +83,7 @@ mr_object_found(
 
 	if (kind == MR_RULE_CONTENT || kind == MR_RULE_MAGIC || kind == MR_RULE_LIMIT)
 		list_content(o, value);
-	h.action = mr_rules_find(x->conf.rules, kind, value, o->scope, &h.rule);
+	h.action = mr_rules_find(x->conf.rules, kind, value, o->scope, x->conf.classes, &h.rule);
 	if (h.action == MR_RULE_PASS || is_known(x, &h))
 		return;
 	/* A block always finds room, if need be that of the last hit. */

@@ -35,6 +35,7 @@ struct mr_exam_file {
 
 struct mr_exam_conf {
 	const struct mr_rules *rules;
+	struct mr_str classes;  /* of the message, joined by '+' */
 	struct mr_arena *arena; /* takes what is found */
 	bool wants_all;         /* list all files, and go on after the first block */
 	int64_t deadline_ms;    /* monotonic */

@@ -9,7 +9,8 @@
 struct rule {
 	enum mr_rule_kind kind;
 	enum mr_rule_action action;
-	unsigned in; /* scopes */
+	unsigned in;                /* scopes */
+	struct mr_str only, unless; /* classes; p NULL: no condition */
 	struct mr_str value, line;
 	size_t next; /* of the same bucket, 1 + index; 0: none */
 };
@@ -25,48 +26,11 @@ struct mr_rules {
 	bool has[MR_RULE_LIMIT + 1];
 };
 
-static const char *const kinds[] = { [MR_RULE_EXT] = "ext",
-	[MR_RULE_NAME] = "name",
-	[MR_RULE_TYPE] = "type",
-	[MR_RULE_CONTENT] = "content",
-	[MR_RULE_MAGIC] = "magic",
-	[MR_RULE_LIMIT] = "limit" };
-static const char *const scopes[] = { "part", "body", "archive", "tar", "text" };
-static const char *const actions[] = {
-	[MR_RULE_PASS] = "pass", [MR_RULE_TAG] = "tag", [MR_RULE_BLOCK] = "block"
-};
-
-const char *
-mr_rule_kind_word(enum mr_rule_kind kind)
-{
-	return kinds[kind];
-}
-
-const char *
-mr_rule_scope_word(enum mr_rule_scope scope)
-{
-	unsigned i = 0;
-
-	while (i + 1 < sizeof scopes / sizeof *scopes && !(scope & 1u << i))
-		i++;
-	return scopes[i];
-}
-
 bool
 mr_rules_have(const struct mr_rules *rules, enum mr_rule_kind kind)
 {
 	return rules->has[kind];
 }
-
-static int
-index_of(const char *const *word, size_t n, struct mr_str s)
-{
-	for (size_t i = 0; i < n; i++)
-		if (mr_str_is(s, word[i]))
-			return (int)i;
-	return -1;
-}
-#define INDEX_OF(words, s) index_of((words), sizeof(words) / sizeof *(words), (s))
 
 static size_t
 bucket_of(enum mr_rule_kind kind, struct mr_str value)
@@ -112,122 +76,109 @@ add_rule(struct mr_rules *r, const struct rule *rule)
 	return true;
 }
 
-/* "part+archive" */
-static bool
-read_scopes(unsigned *in, struct mr_str words)
-{
-	struct mr_str word;
+static enum mr_status read_builtin(struct mr_rules *r, struct mr_str name, struct mr_err *err);
 
-	*in = 0;
-	while (mr_str_split(&words, '+', &word)) {
-		int i = INDEX_OF(scopes, word);
-
-		if (i < 0)
-			return false;
-		*in |= 1u << i;
-	}
-	return true;
-}
-
+/* `at`: "name:line". */
 static enum mr_status
-read_text(struct mr_rules *r, struct mr_str text, const char *name, struct mr_err *err);
-
-static enum mr_status
-read_use(struct mr_rules *r, struct mr_str rest, struct mr_str at, struct mr_err *err)
+add_line(struct mr_rules *r, struct mr_str line, struct mr_str at, struct mr_err *err)
 {
-	struct mr_str word = mr_str_word(&rest), text = mr_rules_builtin(word);
-	const char *name = mr_str_is(word, "macros") ? "macros" : "programs";
+	struct rule rule = { .line = at };
+	struct mr_attach_line l;
+	struct mr_err why;
 
-	if (!text.p || mr_str_trim(rest).n)
-		return mr_err_set(
-		    err, MR_PERM, "%.*s: need: use programs, or: use macros", (int)at.n, at.p);
-	if (r->use_n++ == USE_MAX)
+	if (mr_attach_line_parse(&l, line, &why))
+		return mr_err_set(err, MR_PERM, "%.*s: %s", (int)at.n, at.p, why.text);
+	if (l.use.p && r->use_n++ == USE_MAX)
 		return mr_err_set(err, MR_PERM, "%.*s: used too often", (int)at.n, at.p);
-	return read_text(r, text, name, err); /* those tables use none */
-}
-
-static enum mr_status
-read_line(struct mr_rules *r, struct mr_str line, struct mr_str at, struct mr_err *err)
-{
-	struct mr_str rest = line, word = mr_str_word(&rest);
-	struct rule rule = { .in = MR_IN_ANY, .line = at };
-	int action = INDEX_OF(actions, word), kind;
-	size_t before = r->n;
-
-	if (word.n == 0)
-		return MR_OK;
-	if (mr_str_is(word, "use"))
-		return read_use(r, rest, at, err);
-	if (action < 0)
-		return mr_err_set(err, MR_PERM, "%.*s: '%.*s': need block, tag, pass or use",
-		    (int)at.n, at.p, (int)word.n, word.p);
-	word = mr_str_word(&rest);
-	if ((kind = INDEX_OF(kinds, word)) < 0)
-		return mr_err_set(err, MR_PERM,
-		    "%.*s: '%.*s': need ext, name, type, content, magic or limit", (int)at.n, at.p,
-		    (int)word.n, word.p);
-	rule.action = (enum mr_rule_action)action;
-	rule.kind = (enum mr_rule_kind)kind;
-	while ((word = mr_str_word(&rest)).n) {
-		if (mr_str_starts(word, "in=")) {
-			if (!read_scopes(&rule.in, mr_str_from(word, 3)))
-				return mr_err_set(err, MR_PERM,
-				    "%.*s: '%.*s': need part, body, archive, tar or text, joined "
-				    "by '+'",
-				    (int)at.n, at.p, (int)word.n, word.p);
-			continue;
-		}
-		rule.value = word;
+	if (l.use.p)
+		return read_builtin(r, l.use, err); /* those tables use none */
+	rule.kind = l.kind;
+	rule.action = l.action;
+	rule.in = l.in;
+	if ((l.only.p && !(rule.only = mr_arena_dup(r->arena, l.only)).p)
+	    || (l.unless.p && !(rule.unless = mr_arena_dup(r->arena, l.unless)).p))
+		return mr_err_set(err, MR_TEMP, "out of memory");
+	while ((rule.value = mr_attach_next(&l)).n)
 		if (!add_rule(r, &rule))
 			return mr_err_set(err, MR_TEMP, "%.*s: no memory, or over %u values",
 			    (int)at.n, at.p, MR_RULES_MAX);
-	}
-	return r->n > before ? MR_OK : mr_err_set(err, MR_PERM, "%.*s: no value", (int)at.n, at.p);
+	return MR_OK;
 }
 
 static enum mr_status
-read_text(struct mr_rules *r, struct mr_str text, const char *name, struct mr_err *err)
+read_builtin(struct mr_rules *r, struct mr_str name, struct mr_err *err)
 {
-	struct mr_str line;
+	struct mr_str text = mr_rules_builtin(name), line;
 	enum mr_status st = MR_OK;
-	unsigned n = 0;
 
-	while (st == MR_OK && mr_str_split(&text, '\n', &line)) {
-		struct mr_str at = mr_arena_fmt(r->arena, "%s:%u", name, ++n);
-		size_t i = 0;
+	for (unsigned n = 1; st == MR_OK && mr_str_split(&text, '\n', &line); n++) {
+		struct mr_str at = mr_arena_fmt(r->arena, "%.*s:%u", (int)name.n, name.p, n);
 
-		if (!at.p)
-			return mr_err_set(err, MR_TEMP, "out of memory");
-		if (line.n && line.p[line.n - 1] == '\r')
-			line.n--;
-		/* A comment begins at the start or behind a blank, as in mr-table(5). */
-		while (i < line.n
-		    && !(line.p[i] == '#'
-		        && (i == 0 || line.p[i - 1] == ' ' || line.p[i - 1] == '\t')))
-			i++;
-		line.n = i;
-		st = read_line(r, line, at, err);
+		if (line.n && line.p[0] != '#')
+			st = at.p ? add_line(r, line, at, err)
+			          : mr_err_set(err, MR_TEMP, "out of memory");
 	}
 	return st;
 }
 
+static enum mr_status
+read_table(struct mr_rules *r, const struct mr_table *table, const char *name, struct mr_err *err)
+{
+	struct mr_str number, line;
+	uint32_t pos = 0;
+	enum mr_status st;
+
+	while ((st = mr_table_next(table, &pos, &number, &line)) == MR_OK) {
+		struct mr_str at = mr_arena_fmt(r->arena, "%s:%.*s", name, (int)number.n, number.p);
+
+		st = at.p ? add_line(r, line, at, err) : mr_err_set(err, MR_TEMP, "out of memory");
+		if (st)
+			return st;
+	}
+	return st == MR_NOTFOUND ? MR_OK
+	                         : mr_err_set(err, MR_TEMP, "%s: damaged; compile it again", name);
+}
+
 enum mr_status
-mr_rules_read(struct mr_rules **rules, struct mr_arena *arena, struct mr_str text, const char *name,
-    struct mr_err *err)
+mr_rules_read(struct mr_rules **rules, struct mr_arena *arena, const struct mr_table *table,
+    const char *name, struct mr_err *err)
 {
 	struct mr_rules *r = mr_arena_alloc(arena, sizeof *r);
+	enum mr_status st;
 
 	if (!r)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	r->arena = arena;
 	*rules = r;
-	return read_text(r, text.p ? text : MR_STR("use programs\nuse macros\n"),
-	    text.p ? name : "default", err);
+	if (table)
+		return read_table(r, table, name, err);
+	st = read_builtin(r, MR_STR("programs"), err);
+	return st ? st : read_builtin(r, MR_STR("macros"), err);
+}
+
+/* True if one of `a` is one of `b`. */
+static bool
+have_common(struct mr_str a, struct mr_str b)
+{
+	struct mr_str x, y, rest;
+
+	while (mr_str_split(&a, '+', &x))
+		for (rest = b; mr_str_split(&rest, '+', &y);)
+			if (mr_str_eq(x, y))
+				return true;
+	return false;
+}
+
+static bool
+holds(const struct rule *rule, enum mr_rule_scope scope, struct mr_str classes)
+{
+	return rule->in & scope && !(rule->only.p && !have_common(rule->only, classes))
+	    && !(rule->unless.p && have_common(rule->unless, classes));
 }
 
 enum mr_rule_action
 mr_rules_find(const struct mr_rules *r, enum mr_rule_kind kind, struct mr_str value,
-    enum mr_rule_scope scope, struct mr_str *line)
+    enum mr_rule_scope scope, struct mr_str classes, struct mr_str *line)
 {
 	char lower[256];
 	size_t best = r->n, i;
@@ -241,13 +192,14 @@ mr_rules_find(const struct mr_rules *r, enum mr_rule_kind kind, struct mr_str va
 	for (i = r->bucket[bucket_of(kind, value)]; i && best == r->n; i = r->rule[i - 1].next) {
 		const struct rule *rule = &r->rule[i - 1];
 
-		if (rule->kind == kind && rule->in & scope && mr_str_eq(rule->value, value))
+		if (rule->kind == kind && mr_str_eq(rule->value, value)
+		    && holds(rule, scope, classes))
 			best = i - 1;
 	}
 	for (i = 0; i < r->pattern_n && r->pattern[i] < best; i++) {
 		const struct rule *rule = &r->rule[r->pattern[i]];
 
-		if (rule->kind == kind && rule->in & scope
+		if (rule->kind == kind && holds(rule, scope, classes)
 		    && fnmatch(rule->value.p, lower, FNM_NOESCAPE) == 0)
 			best = r->pattern[i];
 	}

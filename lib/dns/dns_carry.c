@@ -128,7 +128,8 @@ read_answer(struct mr_dns_answer *a, struct mr_arena *arena, struct mr_str *text
 	struct mr_dns_record *rec = NULL;
 	struct answer_head head;
 
-	if (!take_head(text, &head, sizeof head) || head.record_n > MR_DNS_RECORD_MAX)
+	if (!take_head(text, &head, sizeof head) || head.result > MR_DNS_BROKEN
+	    || head.record_n > MR_DNS_RECORD_MAX)
 		return false;
 	if (head.canonical_len && !take_text(text, head.canonical_len, arena, &a->canonical))
 		return false;

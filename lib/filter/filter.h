@@ -60,8 +60,14 @@ struct mr_filter {
 	uint64_t
 	    time_s; /* with `ask` or `uses_dns`: how long its lookups may take, unless -T says */
 	bool uses_store; /* has -S */
-	bool
-	    prints_message; /* of the message: without -H prints the whole of it behind the answer's fields */
+	const char *const
+	    *reads; /* commands whose results it needs, in stages before it; NULL at the end */
+	char
+	    marks; /* own letter with which exit code 99 speaks against a message: needs a class= of its own */
+	/* A filter of the message: without -H prints all of it, behind the answer's fields. */
+	bool prints_message;
+	/* A filter of the message: it reads secret files, and runs in a child of its own that can. */
+	bool has_secrets;
 
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
@@ -90,13 +96,16 @@ struct mr_filter {
 extern const struct mr_filter mr_filter_access;
 extern const struct mr_filter mr_filter_alias;
 extern const struct mr_filter mr_filter_copy;
-extern const struct mr_filter mr_filter_dkimverify;
 extern const struct mr_filter mr_filter_greylist;
 extern const struct mr_filter mr_filter_limit;
+extern const struct mr_filter mr_filter_dkimsign;
+extern const struct mr_filter mr_filter_dkimverify;
+extern const struct mr_filter mr_filter_dmarc;
 extern const struct mr_filter mr_filter_dnsbl;
 extern const struct mr_filter mr_filter_helo;
 extern const struct mr_filter mr_filter_mimecheck;
 extern const struct mr_filter mr_filter_spf;
+extern const struct mr_filter mr_filter_srs;
 
 /* All filters of this package, NULL at the end; and one by its command's name, or NULL. */
 extern const struct mr_filter *const mr_filters[];

@@ -19,18 +19,16 @@ struct mimecheck {
 static enum mr_status
 read_table(struct mimecheck *m, const struct mr_filter_conf *conf, struct mr_err *err)
 {
-	struct mr_str none = { NULL, 0 };
 	const char *path = conf->operand_n ? conf->operand[0] : NULL;
-	struct mr_buf text;
+	struct mr_table *table = NULL;
 	enum mr_status st;
 
-	if (!path)
-		return mr_rules_read(&m->rules, conf->arena, none, NULL, err);
-	mr_buf_init(&text, MR_RULES_TEXT_MAX);
-	if ((st = mr_watch_add(conf->watch, path, err)) == MR_OK
-	    && (st = mr_io_read_file(path, &text, err)) == MR_OK)
-		st = mr_rules_read(&m->rules, conf->arena, mr_buf_str(&text), path, err);
-	mr_buf_free(&text);
+	if (path
+	    && ((st = mr_watch_add(conf->watch, path, err))
+	        || (st = mr_table_open(&table, path, MR_TABLE_ATTACH, err))))
+		return st;
+	st = mr_rules_read(&m->rules, conf->arena, table, path, err);
+	mr_table_close(table);
 	return st;
 }
 
@@ -232,6 +230,7 @@ mimecheck_message(
 	uint64_t time_s =
 	    m->conf->time_s && m->conf->time_s < MR_EXAM_TIME_S ? m->conf->time_s : MR_EXAM_TIME_S;
 	struct mr_exam_conf conf = { .rules = m->rules,
+		.classes = mr_env_get(env, "class"),
 		.arena = answer->arena,
 		.wants_all = m->is_json || m->conf->is_verbose,
 		.deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000 };

@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "mail/addr.h"
-#include "mail/fields.h"
 #include "mail/idn.h"
+#include "mail/message.h"
 
 #include <string.h>
 
@@ -224,22 +224,48 @@ mr_from_add(struct mr_from *from, struct mr_arena *arena, struct mr_str value, s
 	return st;
 }
 
+/* Keeps the first reason. */
+static void
+keep(enum mr_status *st, struct mr_err *err, enum mr_status now, const char *why)
+{
+	if (now && (*st == MR_OK || now == MR_TEMP))
+		*st = mr_err_set(err, now, "From: %s", why);
+}
+
+static enum mr_status
+add_field(struct mr_from *from, struct mr_arena *arena, const struct mr_message_field *f,
+    struct mr_err *err)
+{
+	if (f->is_cut)
+		return mr_err_set(err, MR_PERM, "over %u bytes", MR_FROM_BYTES_MAX);
+	return mr_from_add(
+	    from, arena, mr_str_from(f->text, (size_t)mr_str_chr(f->text, ':') + 1), err);
+}
+
 enum mr_status
 mr_from_read(struct mr_from *from, struct mr_arena *arena, int fd, struct mr_err *err)
 {
-	struct mr_fields fields;
-	enum mr_status st = mr_fields_read(&fields, arena, fd, "From", err);
+	struct mr_message_field f;
+	struct mr_message m;
+	struct mr_err why;
+	unsigned field_n = 0;
+	enum mr_status st, found = MR_OK;
 
 	from->n = 0;
-	for (size_t i = 0; st == MR_OK && i < fields.n; i++) {
-		struct mr_err why;
-
-		if ((st = mr_from_add(from, arena, fields.value[i], &why)))
-			mr_err_set(err, st, "From: %s", why.text);
+	if ((st = mr_message_open(&m, fd, MR_FROM_BYTES_MAX, err)))
+		return st;
+	while (found != MR_TEMP && (st = mr_message_next(&m, &f, err)) == MR_OK) {
+		if (!mr_str_caseis(f.name, "From"))
+			continue;
+		if (field_n++ < MR_FROM_FIELD_MAX)
+			keep(&found, err, add_field(from, arena, &f, &why), why.text);
+		else
+			keep(&found, err, MR_PERM, "too many fields");
 	}
-	if (st == MR_OK && fields.n == 0)
+	mr_message_close(&m);
+	if (st == MR_TEMP || found)
+		return st == MR_TEMP ? st : found;
+	if (field_n == 0)
 		return mr_err_set(err, MR_PERM, "no From field");
-	if (st == MR_OK && from->n == 0)
-		return mr_err_set(err, MR_PERM, "From: no address");
-	return st;
+	return from->n ? MR_OK : mr_err_set(err, MR_PERM, "From: no address");
 }

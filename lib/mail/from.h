@@ -5,7 +5,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-#define MR_FROM_DOMAIN_MAX 10u /* different domains of a message */
+#define MR_FROM_FIELD_MAX  10u         /* From fields of a message */
+#define MR_FROM_BYTES_MAX  (64u << 10) /* bytes of one of them */
+#define MR_FROM_DOMAIN_MAX 10u         /* different domains of a message */
 
 /* In the order of their first address, each once: A-labels in lower case, no final dot. */
 struct mr_from {
@@ -22,7 +24,8 @@ enum mr_status
 mr_from_add(struct mr_from *from, struct mr_arena *arena, struct mr_str value, struct mr_err *err);
 
 /* All From fields of the message that `fd` gives.  Statuses as above; MR_PERM also for no From field, for
- * none with an address, and for more of them than fields.h lets through. */
+ * none with an address, and for more than one of the limits.  Domains that stand in front of what is wrong
+ * in a field are there with MR_PERM, too. */
 enum mr_status
 mr_from_read(struct mr_from *from, struct mr_arena *arena, int fd, struct mr_err *err);
 

@@ -163,7 +163,7 @@ do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 }
 
 static int
-child(struct mr_pipeline *pl, int message_fd, int sock)
+child(struct mr_pipeline *pl, int message_fd, int sock, bool has_secrets)
 {
 	struct mr_dns_carrier carrier;
 	struct mr_reader in, dns_in;
@@ -177,7 +177,7 @@ child(struct mr_pipeline *pl, int message_fd, int sock)
 	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL)
 	    || !open_dns(pl, &dns_in, &carrier))
 		return CHILD_FAILED;
-	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, pl->conf.log);
+	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, has_secrets, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
 		if (!do_job(pl, number, record))
 			return CHILD_FAILED;
@@ -214,7 +214,7 @@ mr_confined_end(struct mr_confined *c)
 }
 
 static enum mr_status
-start(struct mr_confined *c, int message_fd, struct mr_err *err)
+start(struct mr_confined *c, int message_fd, bool has_secrets, struct mr_err *err)
 {
 	int sock[2];
 	pid_t pid;
@@ -223,7 +223,7 @@ start(struct mr_confined *c, int message_fd, struct mr_err *err)
 		return mr_err_sys(err, MR_TEMP, "socket pair");
 	pid = fork();
 	if (pid == 0)
-		_exit(child(c->pl, message_fd, sock[1]));
+		_exit(child(c->pl, message_fd, sock[1], has_secrets));
 	if (pid < 0)
 		mr_err_sys(err, MR_TEMP, "fork");
 	close(sock[1]);
@@ -234,6 +234,7 @@ start(struct mr_confined *c, int message_fd, struct mr_err *err)
 	c->pid = pid;
 	c->sock = sock[0];
 	c->message_fd = message_fd;
+	c->has_secrets = has_secrets;
 	return MR_OK;
 }
 
@@ -303,9 +304,10 @@ mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd, uin
 	enum mr_status st;
 	int status;
 
-	if (c->pid && c->message_fd != message_fd)
+	/* Where bytes of others have been at work, no secrets shall be. */
+	if (c->message_fd != message_fd || c->has_secrets || step->filter->has_secrets)
 		mr_confined_end(c);
-	if (!c->pid && (st = start(c, message_fd, err)))
+	if (!c->pid && (st = start(c, message_fd, step->filter->has_secrets, err)))
 		return st;
 	st = talk(c, step, env, deadline_ms, answer, &why);
 	if (st == MR_OK)

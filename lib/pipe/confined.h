@@ -13,15 +13,16 @@ struct mr_confined {
 	struct mr_pipeline *pl;
 	pid_t pid; /* 0: no child */
 	int sock;
-	int message_fd; /* what it reads */
+	int message_fd;   /* what it reads */
+	bool has_secrets; /* it can read all files, and is for one stage */
 };
 
 void mr_confined_init(struct mr_confined *c, struct mr_pipeline *pl);
 
 /* Asks the filter of `step` (one of the pipeline's) about the message in `message_fd`, a file, in the child
  * that is there, or a new one.  It has that, the log and a socket to us, nothing else; what it wants of the
- * DNS is asked here.  MR_TEMP, with the
- * reason: it died, or did not answer by `time_s` seconds from now; then it is gone. */
+ * DNS is asked here.  A filter that has secrets gets a new child, which is for it alone, and can read
+ * what other children cannot.  MR_TEMP, with the reason: it died, or did not answer by `time_s` seconds from now; then it is gone. */
 enum mr_status mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd,
     uint64_t time_s, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err);
 

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
-#define MESSAGE_WORDS 3
+#define WORDS_MAX 5 /* put before the options of an own filter */
 
 /* An executed command: argv with the path found instead of its first word. */
 static void
@@ -14,7 +14,7 @@ find_program(struct mr_pipeline *pl, struct mr_step *step)
 {
 	const struct mr_stage *st = step->stage;
 	struct mr_arena *arena = &pl->spec.arena;
-	static const char *const message_words[MESSAGE_WORDS] = { "-H", "-E", "3" };
+	const char *word[WORDS_MAX];
 	char path[PATH_MAX];
 	struct mr_str copy;
 	size_t words = 0;
@@ -26,17 +26,22 @@ find_program(struct mr_pipeline *pl, struct mr_step *step)
 		return;
 	}
 	copy = mr_arena_dup(arena, mr_str(path));
-	step->argv =
-	    mr_arena_alloc(arena, ((size_t)st->argc + 1 + MESSAGE_WORDS) * sizeof *step->argv);
+	step->argv = mr_arena_alloc(arena, ((size_t)st->argc + 1 + WORDS_MAX) * sizeof *step->argv);
 	if (!copy.p || !step->argv) {
 		pl->spec.is_out_of_memory = true;
 		return;
 	}
 	/* Own filters of the message are told that it is not for people, and where the record is. */
 	if (step->filter && step->filter->message) {
-		words = MESSAGE_WORDS;
-		memcpy(step->argv + 1, message_words, sizeof message_words);
+		word[words++] = "-H";
+		word[words++] = "-E";
+		word[words++] = "3";
 	}
+	if (step->filter && mr_filter_asks_dns(step->filter) && pl->conf.resolver) {
+		word[words++] = "-D";
+		word[words++] = pl->conf.resolver; /* one of its own stands behind it, and counts */
+	}
+	memcpy(step->argv + 1, word, words * sizeof *word);
 	memcpy(step->argv + 1 + words, st->argv + 1, (size_t)st->argc * sizeof *step->argv);
 	memcpy(&step->argv[0], &copy.p, sizeof copy.p);
 }
@@ -79,6 +84,35 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 		    step->own.is_report ? "; for -n say warn" : "");
 }
 
+/* True if a stage before `step` runs the command `name`. */
+static bool
+has_before(const struct mr_pipeline *pl, const struct mr_step *step, const char *name)
+{
+	for (const struct mr_step *s = pl->step; s != step; s++)
+		if (s->stage->argc && strcmp(s->stage->argv[0], name) == 0)
+			return true;
+	return false;
+}
+
+/* What an own filter needs of the stages round it. */
+static void
+check_place(struct mr_pipeline *pl, const struct mr_step *step)
+{
+	const struct mr_filter *filter = step->filter;
+	const struct mr_stage *st = step->stage;
+
+	for (const char *const *name = filter->reads; name && *name; name++)
+		if (!has_before(pl, step, *name))
+			mr_spec_complain(&pl->spec, st->line, true,
+			    "stage '%s': %s needs the results of %s, which no stage before it runs",
+			    st->name, filter->name, *name);
+	for (size_t i = 0; filter->marks && i < step->own.conf.opt_n; i++)
+		if (step->own.conf.opt[i].letter == filter->marks && st->gives == MR_PERMITTED)
+			mr_spec_complain(&pl->spec, st->line, false,
+			    "stage '%s': with -%c it needs class= and a name of its own", st->name,
+			    filter->marks);
+}
+
 static void
 open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *stage)
 {
@@ -92,6 +126,30 @@ open_step(struct mr_pipeline *pl, struct mr_step *step, const struct mr_stage *s
 		open_filter(pl, step, filter);
 	if (!filter || pl->conf.exec_all)
 		find_program(pl, step);
+}
+
+/* What makes signatures worthless: anybody's mail is signed, or a signed message is changed. */
+static void
+judge_signing(struct mr_pipeline *pl)
+{
+	const struct mr_stage *signer = NULL;
+
+	for (size_t i = 0; i < pl->n; i++) {
+		const struct mr_stage *st = pl->step[i].stage;
+
+		if (pl->step[i].filter == &mr_filter_dkimsign) {
+			signer = st;
+			if (!(st->only & (MR_TRUSTED | MR_AUTH)))
+				mr_spec_complain(&pl->spec, st->line, true,
+				    "stage '%s': it signs what anybody sends; say "
+				    "only=auth+trusted",
+				    st->name);
+		} else if (signer && st->phase == MR_DATA && st->is_edit) {
+			mr_spec_complain(&pl->spec, st->line, true,
+			    "stage '%s': it edits what stage '%s' has signed", st->name,
+			    signer->name);
+		}
+	}
 }
 
 static enum mr_status
@@ -128,7 +186,7 @@ mr_pipeline_open(
 {
 	enum mr_status st;
 
-	*pl = (struct mr_pipeline){ .conf = *conf };
+	*pl = (struct mr_pipeline){ .conf = *conf, .stores.are_in_memory = conf->is_rehearsal };
 	if (!path)
 		return MR_OK;
 	if ((st = mr_watch_add(pl->conf.watch, path, err)) || (st = read_spec(pl, path, err)))
@@ -138,7 +196,14 @@ mr_pipeline_open(
 		return mr_err_set(err, MR_TEMP, "%s: out of memory", path);
 	for (; pl->n < pl->spec.n; pl->n++)
 		open_step(pl, &pl->step[pl->n], &pl->spec.stage[pl->n]);
-	if (shares_dns(pl)
+	for (size_t i = 0; i < pl->n; i++)
+		if (pl->step[i].filter)
+			check_place(pl, &pl->step[i]);
+	judge_signing(pl);
+	if (pl->conf.resolver) {
+		if ((st = mr_dns_conf_parse(&pl->resolver, pl->conf.resolver, err)))
+			return st;
+	} else if (shares_dns(pl)
 	    && ((st = mr_watch_add(pl->conf.watch, MR_DNS_RESOLV_CONF, err))
 	        || (st = mr_dns_conf_read(&pl->resolver, MR_DNS_RESOLV_CONF, err))))
 		return st;

@@ -12,6 +12,8 @@ struct mr_pipe_conf {
 	const char *bin_dir;    /* where our own programs are, tried first; may be NULL */
 	const char *path;       /* where foreign programs are: "dir:dir" */
 	bool exec_all;          /* execute own filters, too (-x) */
+	const char *resolver;   /* -D, for filters that have none; NULL: the system's */
+	bool is_rehearsal;      /* stores are in memory, whatever the spec says */
 };
 
 struct mr_step {

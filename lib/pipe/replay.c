@@ -124,11 +124,12 @@ judge_message(
 	return st;
 }
 
-static void
-write_answer(
-    struct mr_run *run, const struct mr_replay *what, const struct mr_result *r, struct mr_buf *out)
+static enum mr_status
+write_answer(struct mr_run *run, const struct mr_replay *what, const struct mr_result *r,
+    struct mr_replay_result *result, struct mr_buf *out, struct mr_err *err)
 {
 	struct mr_answer a = { .verdict = r->verdict, .text = r->text, .hang_up = r->hang_up };
+	struct mr_arena *arena = what->env->arena;
 	struct mr_buf fields;
 
 	mr_buf_init(&fields, MR_FIELDS_MAX);
@@ -140,11 +141,19 @@ write_answer(
 		say_result(what, "message", r, out);
 		mr_buf_add(out, a.headers);
 	}
+	*result = (struct mr_replay_result){ .verdict = r->verdict,
+		.text = mr_arena_dup(arena, r->text),
+		.stage = r->stage,
+		.fields = mr_arena_dup(arena, a.headers) };
 	mr_buf_free(&fields);
+	if (out->is_full)
+		return mr_err_set(err, MR_TEMP, "answer too large");
+	return result->text.p && result->fields.p ? MR_OK
+	                                          : mr_err_set(err, MR_TEMP, "out of memory");
 }
 
 enum mr_status
-mr_replay_run(struct mr_pipeline *pl, const struct mr_replay *what, enum mr_verdict *verdict,
+mr_replay_run(struct mr_pipeline *pl, const struct mr_replay *what, struct mr_replay_result *result,
     struct mr_buf *out, struct mr_err *err)
 {
 	struct table table = { .spec = &pl->spec, .out = out };
@@ -173,11 +182,8 @@ mr_replay_run(struct mr_pipeline *pl, const struct mr_replay *what, enum mr_verd
 			r = data;
 	}
 	if (st == MR_OK) {
-		write_answer(&run, what, &r, out);
-		*verdict = r.verdict;
+		st = write_answer(&run, what, &r, result, out, err);
 		mr_run_end(&run);
-		if (out->is_full)
-			st = mr_err_set(err, MR_TEMP, "answer too large");
 	}
 out:
 	mr_run_free(&run);

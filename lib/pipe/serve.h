@@ -15,15 +15,22 @@ enum mr_status mr_serve_policy(struct mr_pipeline *pl, const struct mr_table *ro
 /* A case by hand: the record `env` and the message (fd -1: none) go through all phases; `out` gets a
  * table of the stages if is_verbose, then the verdict for people, else the answer's text form.  An
  * empty message is none.
- * folder_fd: where a copy of the message may lie, unnamed.  *verdict is the strictest. */
+ * folder_fd: where a copy of the message may lie, unnamed.  *result: the strictest verdict and who gave it; its
+ * strings live in env's arena. */
 struct mr_replay {
 	const struct mr_env *env;
 	const struct mr_table *routes; /* or NULL */
 	int message_fd, folder_fd;
 	bool is_verbose;
 };
+struct mr_replay_result {
+	enum mr_verdict verdict;
+	struct mr_str text;
+	const char *stage;    /* NULL: none */
+	struct mr_str fields; /* to be put in front of the message */
+};
 enum mr_status mr_replay_run(struct mr_pipeline *pl, const struct mr_replay *what,
-    enum mr_verdict *verdict, struct mr_buf *out, struct mr_err *err);
+    struct mr_replay_result *result, struct mr_buf *out, struct mr_err *err);
 
 /* qmail-queue(8): the message on message_fd, the envelope ("Fsender\0Trecipient\0...\0") on
  * envelope_fd; the data stages run, then the message is queued, then the end stages run; those of other

@@ -20,14 +20,16 @@
 /* One recipient in this try. */
 struct result {
 	bool is_there, is_written;
-	struct mr_event event; /* views in the arena */
+	struct mr_str reverse_path; /* p NULL: the sender as it is */
+	struct mr_event event;      /* views in the arena */
 };
 
 struct mr_active {
 	struct mr_arena arena;
 	struct mr_spool_file file;
 	struct mr_record record;
-	struct result *result; /* one for each recipient of the file */
+	struct result *result;      /* one for each recipient of the file */
+	struct mr_str forward_path; /* what forwarded mail leaves under; p NULL: not made yet */
 	int fd;
 	size_t task_n; /* given to the pool, not ended */
 };
@@ -57,7 +59,8 @@ log_outcome(const struct mr_sched *s, const struct mr_message *msg, const struct
 	const struct mr_active *a = msg->active;
 
 	MR_LOG(s->conf->log, MR_LOG_INFO, mr_outcome_word(e->outcome), { "id", mr_str(msg->id) },
-	    { "sender", mr_env_get(&a->file.env, "sender") }, { "rcpt", e->addr },
+	    { "sender", mr_env_get(&a->file.env, "sender") },
+	    { "reverse_path", a->result[e->rcpt].reverse_path }, { "rcpt", e->addr },
 	    { "host", e->host.n ? e->host : (struct mr_str){ NULL, 0 } }, { "status", e->status },
 	    { "reply", e->reply }, { "delay_s", MR_NUM(age_s(msg)) });
 }
@@ -327,9 +330,9 @@ mr_attempt_end(void *ctx, struct mr_task *task, const char *why)
 
 /* ---- the plan --------------------------------------------------------------------------------------- */
 
-/* Recipients of one next hop. */
+/* Recipients of one next hop and reverse-path: those of one transaction. */
 struct group {
-	struct mr_str nexthop;
+	struct mr_str nexthop, sender;
 	size_t *rcpt, n, cap;
 };
 
@@ -339,14 +342,15 @@ struct plan {
 };
 
 static struct group *
-find_group(struct plan *plan, struct mr_arena *arena, struct mr_str nexthop)
+find_group(struct plan *plan, struct mr_arena *arena, struct mr_str nexthop, struct mr_str sender)
 {
 	for (size_t i = 0; i < plan->n; i++)
-		if (mr_str_eq(plan->group[i].nexthop, nexthop))
+		if (mr_str_eq(plan->group[i].nexthop, nexthop)
+		    && mr_str_eq(plan->group[i].sender, sender))
 			return &plan->group[i];
 	if (!mr_arena_grow(arena, &plan->group, plan->n, &plan->cap, sizeof *plan->group))
 		return NULL;
-	plan->group[plan->n] = (struct group){ .nexthop = nexthop };
+	plan->group[plan->n] = (struct group){ .nexthop = nexthop, .sender = sender };
 	return &plan->group[plan->n++];
 }
 
@@ -364,9 +368,48 @@ mx_of(struct mr_arena *arena, struct mr_str domain)
 	return ip;
 }
 
-/* Where recipient `i` goes; p NULL: nowhere, and its result says why. */
+/* What forwarded mail of this sender leaves under, made once.  One that cannot be rewritten leaves as it is:
+ * some hosts will refuse it, but not all. */
+static enum mr_status
+forward_path(struct mr_sched *s, struct mr_message *msg, struct mr_str sender, struct mr_err *err)
+{
+	struct mr_active *a = msg->active;
+	enum mr_status st;
+
+	if (a->forward_path.p)
+		return MR_OK;
+	st = mr_srs_forward(&a->forward_path, &s->srs, &a->arena, sender, mr_clock_now_s(), err);
+	if (st != MR_PERM)
+		return st;
+	MR_LOG(s->conf->log, MR_LOG_WARN, "srs", { "id", mr_str(msg->id) }, { "sender", sender },
+	    { "why", mr_str(err->text) });
+	a->forward_path = sender;
+	return MR_OK;
+}
+
+/* The reverse-path for recipient `i`. */
+static enum mr_status
+find_sender(struct mr_sched *s, struct mr_message *msg, size_t i, const struct mr_route *route,
+    struct mr_str *sender, struct mr_err *err)
+{
+	struct mr_active *a = msg->active;
+	struct mr_str own = mr_env_get(&a->file.env, "sender");
+	bool is_forwarded;
+	enum mr_status st;
+
+	*sender = own.p ? own : MR_STR("");
+	st = mr_queue_is_forwarded(&is_forwarded, s, *sender, rcpt_of(a, i), route, err);
+	if (st || !is_forwarded || (st = forward_path(s, msg, own, err)))
+		return st;
+	*sender = a->forward_path;
+	if (!mr_str_eq(*sender, own))
+		a->result[i].reverse_path = *sender;
+	return MR_OK;
+}
+
+/* Where recipient `i` goes, and under which sender; p NULL: nowhere, and its result says why. */
 static struct mr_str
-nexthop_of(struct mr_sched *s, struct mr_message *msg, size_t i)
+nexthop_of(struct mr_sched *s, struct mr_message *msg, size_t i, struct mr_str *sender)
 {
 	struct mr_active *a = msg->active;
 	struct mr_str addr = rcpt_of(a, i)->addr,
@@ -375,7 +418,8 @@ nexthop_of(struct mr_sched *s, struct mr_message *msg, size_t i)
 	struct mr_route route;
 	struct mr_err err;
 
-	if (mr_route_find(s->routes, domain, &route, &err)) {
+	if (mr_route_find(s->routes, domain, &route, &err)
+	    || find_sender(s, msg, i, &route, sender, &err)) {
 		set_result(s, msg, i, MR_DEFERRED, MR_STR("4.3.0"), MR_STR(""), mr_str(err.text));
 		return nowhere;
 	}
@@ -395,7 +439,7 @@ make_task(struct mr_sched *s, struct mr_message *msg, const struct group *g, siz
 	struct mr_task *t = mr_arena_alloc(&a->arena, sizeof *t);
 	struct mr_str *rcpt = mr_arena_alloc(&a->arena, n * sizeof *rcpt);
 	struct mr_job job = { .id = mr_str(msg->id),
-		.sender = mr_env_get(&a->file.env, "sender"),
+		.sender = g->sender,
 		.nexthop = g->nexthop,
 		.is_8bit = mr_str_is(mr_env_get(&a->file.env, "body"), "8BITMIME"),
 		.message_len = a->file.message_len,
@@ -411,8 +455,6 @@ make_task(struct mr_sched *s, struct mr_message *msg, const struct group *g, siz
 	mr_err_set(&err, MR_TEMP, "out of memory");
 	if (!t || !rcpt || !(t->is_answered = mr_arena_alloc(&a->arena, n)))
 		goto out;
-	if (!job.sender.p)
-		job.sender = MR_STR("");
 	for (size_t i = 0; i < n; i++)
 		rcpt[i] = rcpt_of(a, g->rcpt[from + i])->addr;
 	t->msg = msg;
@@ -439,12 +481,12 @@ make_plan(struct mr_sched *s, struct mr_message *msg)
 	struct plan plan = { .n = 0 };
 
 	for (size_t i = 0; i < a->record.rcpt_n; i++) {
-		struct mr_str nexthop;
+		struct mr_str nexthop, sender;
 		struct group *g;
 
-		if (a->record.rcpt[i].is_done || !(nexthop = nexthop_of(s, msg, i)).p)
+		if (a->record.rcpt[i].is_done || !(nexthop = nexthop_of(s, msg, i, &sender)).p)
 			continue;
-		g = find_group(&plan, &a->arena, nexthop);
+		g = find_group(&plan, &a->arena, nexthop, sender);
 		if (!g || !mr_arena_grow(&a->arena, &g->rcpt, g->n, &g->cap, sizeof *g->rcpt))
 			set_result(s, msg, i, MR_DEFERRED, MR_STR("4.3.0"), MR_STR(""),
 			    MR_STR("out of memory"));

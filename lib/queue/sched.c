@@ -128,26 +128,39 @@ take_wake_ups(struct mr_sched *s)
 	}
 }
 
-static void
-load_routes(struct mr_sched *s)
+static enum mr_status
+watch_files(struct mr_sched *s, struct mr_err *err)
 {
-	bool has_read = s->watch.n > 0;
-	struct mr_table *new;
+	const char *path[] = { s->conf->routes, s->conf->srs_keys };
+	enum mr_status st = MR_OK;
+
+	mr_watch_free(&s->watch);
+	for (size_t i = 0; i < sizeof path / sizeof *path && st == MR_OK; i++)
+		if (path[i])
+			st = mr_watch_add(&s->watch, path[i], err);
+	return st;
+}
+
+/* Files that were replaced are read again; what is bad keeps the old. */
+static void
+reload_files(struct mr_sched *s)
+{
+	struct mr_table *routes;
+	struct mr_srs srs;
 	struct mr_err err;
 
-	if (!s->conf->routes || (has_read && !mr_watch_has_changed(&s->watch)))
+	if (!mr_watch_has_changed(&s->watch))
 		return;
-	mr_watch_free(&s->watch);
-	if (mr_watch_add(&s->watch, s->conf->routes, &err)
-	    || mr_table_open(&new, s->conf->routes, MR_TABLE_ROUTES, &err)) {
+	if (watch_files(s, &err) || mr_queue_open_files(s->conf, &routes, &srs, &err)) {
 		MR_LOG(s->conf->log, MR_LOG_FAULT, "reload", { "result", MR_STR("old-stays") },
 		    { "why", mr_str(err.text) });
 		return;
 	}
-	if (has_read)
-		MR_LOG(s->conf->log, MR_LOG_INFO, "reload", { "result", MR_STR("new") });
+	MR_LOG(s->conf->log, MR_LOG_INFO, "reload", { "result", MR_STR("new") });
 	mr_table_close(s->routes);
-	s->routes = new;
+	mr_srs_free(&s->srs);
+	s->routes = routes;
+	s->srs = srs;
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------- */
@@ -199,7 +212,7 @@ tick(struct mr_sched *s, struct timespec *seen)
 	struct stat st;
 	struct mr_err err;
 
-	load_routes(s);
+	reload_files(s);
 	if (fstat(s->spool.incoming_fd, &st) < 0
 	    || (st.st_mtim.tv_sec == seen->tv_sec && st.st_mtim.tv_nsec == seen->tv_nsec))
 		return;
@@ -294,6 +307,7 @@ close_all(struct mr_sched *s)
 		mr_messages_each(&s->messages, mr_attempt_drop, s);
 	mr_messages_free(&s->messages);
 	mr_table_close(s->routes);
+	mr_srs_free(&s->srs);
 	mr_watch_free(&s->watch);
 	mr_spool_close(&s->spool);
 }
@@ -328,8 +342,8 @@ mr_sched_run(const struct mr_sched_conf *conf, struct mr_err *err)
 		free(fds);
 		return st;
 	}
-	/* A spec that is wrong at the start is told at the start. */
-	if (conf->routes && (st = mr_table_open(&s.routes, conf->routes, MR_TABLE_ROUTES, err)))
+	/* What is wrong at the start is told at the start. */
+	if ((st = watch_files(&s, err)) || (st = mr_queue_open_files(conf, &s.routes, &s.srs, err)))
 		goto out;
 	if ((st = mr_messages_init(&s.messages, err))
 	    || (st = mr_queue_lock(&s.spool, &s.lock_fd, err)) || (st = open_sockets(&s, err))

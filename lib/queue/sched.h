@@ -13,8 +13,11 @@
 struct mr_sched_conf {
 	const struct mr_log *log;
 	const char *spool;
-	const char *host;      /* our name, for bounces */
-	const char *routes;    /* path of the table, or NULL */
+	const char *host;     /* our name, for bounces */
+	const char *routes;   /* path of the table, or NULL */
+	const char *srs_keys; /* path of the keys for senders of forwarded mail, or NULL ... */
+	const char
+	    *srs_domain;       /* ... and where those senders are: a domain of ours by the routes */
 	char *const *remote;   /* the worker's command */
 	uint64_t workers;      /* at once */
 	uint64_t per_dest;     /* at once for one next hop */

@@ -4,6 +4,7 @@
 #define MR_QUEUE_STATE_H
 
 #include "base/watch.h"
+#include "mail/srs.h"
 #include "queue/messages.h"
 #include "queue/pool.h"
 #include "queue/sched.h"
@@ -18,7 +19,8 @@ struct mr_sched {
 	struct mr_messages messages;
 	struct mr_pool pool;
 	struct mr_table *routes;
-	struct mr_watch watch; /* of the routes */
+	struct mr_srs srs;     /* senders of forwarded mail; key_n 0: they stay as they are */
+	struct mr_watch watch; /* of the files of both */
 	size_t active_n;
 	bool is_stopping;
 	int lock_fd, wake_fd, control_fd, client_fd, signal_fd; /* -1: none */
@@ -35,6 +37,15 @@ void mr_attempt_room(void *ctx, struct mr_outsider *outsider);
 
 /* Forgets what was read of a message, at the end; its files stay as they are. */
 void mr_attempt_drop(void *ctx, struct mr_message *msg);
+
+/* Opens the files that the configuration names, all or none. */
+enum mr_status mr_queue_open_files(const struct mr_sched_conf *conf, struct mr_table **routes,
+    struct mr_srs *srs, struct mr_err *err);
+
+/* True if mail of `sender` to a recipient that goes by `route` is to leave under another sender: there are keys
+ * for one, it came for an address in another domain, and neither sender nor recipient is ours. */
+enum mr_status mr_queue_is_forwarded(bool *is, const struct mr_sched *s, struct mr_str sender,
+    const struct mr_rcpt *rcpt, const struct mr_route *route, struct mr_err *err);
 
 /* Removes a message's files.  MR_NOTFOUND: there was none. */
 enum mr_status mr_queue_remove(const struct mr_spool *spool, const char *id, struct mr_err *err);

@@ -179,6 +179,8 @@ mr_stores_add(struct mr_stores *set, struct mr_store **store, const char *url, s
 		store_free(s);
 		return st;
 	}
+	if (set->are_in_memory)
+		s->backend = &mr_store_mem;
 	for (*store = set->first; *store; *store = (*store)->next)
 		if (strcmp((*store)->where.name, s->where.name) == 0) {
 			store_free(s);
@@ -192,6 +194,16 @@ mr_stores_add(struct mr_stores *set, struct mr_store **store, const char *url, s
 	*store = set->first = s;
 	set->n++;
 	return MR_OK;
+}
+
+void
+mr_stores_empty(struct mr_stores *set)
+{
+	for (struct mr_store *s = set->first; s; s = s->next)
+		if (s->state && s->backend == &mr_store_mem) {
+			s->backend->close(s->state);
+			s->state = NULL;
+		}
 }
 
 void

@@ -40,6 +40,7 @@ struct mr_store;
 struct mr_stores {
 	struct mr_store *first;
 	size_t n;
+	bool are_in_memory; /* whatever the URL, nothing of it is touched: for cases */
 };
 
 /* The store of `url`; nothing is touched yet.  It is the set's until mr_stores_close.  MR_USAGE: no
@@ -47,6 +48,9 @@ struct mr_stores {
 enum mr_status
 mr_stores_add(struct mr_stores *set, struct mr_store **store, const char *url, struct mr_err *err);
 void mr_stores_close(struct mr_stores *set);
+
+/* Forgets what stores in memory hold. */
+void mr_stores_empty(struct mr_stores *set);
 
 /* For mr_sandbox_enter: the folders that LMDB stores change, each made if it is not there, into `dir` of
  * MR_STORES_MAX + 1, with NULL behind them.  Views of the set. */

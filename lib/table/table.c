@@ -24,6 +24,7 @@ static const char *const kind_words[] = {
 	[MR_TABLE_ACCESS] = "access",
 	[MR_TABLE_ROUTES] = "routes",
 	[MR_TABLE_ALIAS] = "alias",
+	[MR_TABLE_ATTACH] = "attachments",
 	[MR_TABLE_FOREIGN] = "foreign",
 	[MR_TABLE_ANY] = "any",
 };
@@ -331,6 +332,10 @@ mr_table_write_entry(
 
 	if (kind == MR_TABLE_FOREIGN || key.n == 0 || !is_printable(key) || !is_printable(value))
 		return MR_TEMP;
+	if (kind == MR_TABLE_ATTACH) { /* its number comes from its place */
+		mr_buf_addf(out, "%.*s\n", (int)value.n, value.p);
+		return MR_OK;
+	}
 	if (kind != MR_TABLE_ACCESS) {
 		write_key(out, kind, key, value);
 		return MR_OK;

@@ -16,11 +16,12 @@ enum mr_table_kind {
 	MR_TABLE_ACCESS, /* "permit X comment...", "forbid X comment..." */
 	MR_TABLE_ROUTES, /* "domain host[:port] ...", "domain|host", "domain local", "* host" */
 	MR_TABLE_ALIAS,  /* "address address ...", "local ...", "@domain ..." */
+	MR_TABLE_ATTACH, /* rules in their order; the key is the line's number, the value the line */
 	MR_TABLE_FOREIGN, /* a CDB that mr-table did not make: raw keys (tcprules); never from text */
 	MR_TABLE_ANY /* for mr_table_open only: what a compiled table says, and text is a map */
 };
 
-/* "map", "access", "routes", "alias"; "foreign" and "any" for the others. */
+/* "map", "access", "routes", "alias", "attachments"; "foreign" and "any" for the others. */
 const char *mr_table_kind_word(enum mr_table_kind kind);
 
 /* The kind of a word; false for "foreign" and "any". */

@@ -2,6 +2,7 @@
  * errors and keys that come again before anything is written; then the entries are written in the
  * order of the text.  The index holds 8 bytes a key, not the keys: a key that may be the same is
  * parsed again from its line. */
+#include "base/log.h"
 #include "mail/addr.h"
 #include "table/aliases.h"
 #include "table/table.h"
@@ -203,11 +204,27 @@ write_line(struct making *m, struct mr_cdb_maker *maker, size_t off, const struc
 	return st ? fail_at(m, off, st, why.text) : MR_OK;
 }
 
+/* A rule stands for itself: nothing is looked up, so nothing is indexed. */
+static enum mr_status
+write_rule(
+    struct making *m, struct mr_cdb_maker *maker, size_t off, size_t number, struct mr_str line)
+{
+	char text[MR_NUM_MAX];
+	struct mr_err why = { "" };
+	enum mr_status st = MR_OK;
+
+	if (maker)
+		st = mr_cdb_add(maker, mr_log_num(text, (int64_t)number), line, &why);
+	else
+		m->used++;
+	return st ? fail_at(m, off, st, why.text) : MR_OK;
+}
+
 /* One reading of the whole text: into the index (maker is NULL), or into the CDB. */
 static enum mr_status
 read_text(struct making *m, struct mr_cdb_maker *maker)
 {
-	for (size_t off = 0; off < m->text.n;) {
+	for (size_t off = 0, number = 1; off < m->text.n; number++) {
 		struct mr_str line = line_at(m, off);
 		struct mr_table_line l;
 		struct mr_err why = { "" };
@@ -215,7 +232,9 @@ read_text(struct making *m, struct mr_cdb_maker *maker)
 
 		mr_arena_free(&m->arena);
 		st = mr_table_line_parse(&l, &m->arena, m->kind, line, &why);
-		if (st == MR_OK)
+		if (st == MR_OK && m->kind == MR_TABLE_ATTACH)
+			st = write_rule(m, maker, off, number, l.value);
+		else if (st == MR_OK)
 			st = maker ? write_line(m, maker, off, &l) : index_line(m, off, &l);
 		else if (st != MR_NOTFOUND)
 			fail_at(m, off, st, why.text);

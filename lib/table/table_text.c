@@ -2,6 +2,7 @@
 
 #include "mail/addr.h"
 #include "table/aliases.h"
+#include "table/attach.h"
 #include "table/routes.h"
 
 #include <string.h>
@@ -238,6 +239,16 @@ parse_route(struct mr_table_line *l, struct mr_arena *arena, struct mr_str line,
 	return parse_hosts(l, arena, line, key, err);
 }
 
+/* The key is for who counts the lines. */
+static enum mr_status
+parse_attach(struct mr_table_line *l, struct mr_str line, struct mr_err *err)
+{
+	struct mr_attach_line parsed;
+
+	l->value = without_comment(line);
+	return mr_attach_line_parse(&parsed, l->value, err);
+}
+
 static enum mr_status
 check_bytes(struct mr_str line, struct mr_err *err)
 {
@@ -273,8 +284,10 @@ mr_table_line_parse(struct mr_table_line *l, struct mr_arena *arena, enum mr_tab
 		    err, MR_PERM, "a byte order mark; save the file as UTF-8 without one");
 	if (line.n == 0 || line.p[0] == '#')
 		return MR_NOTFOUND;
-	return kind == MR_TABLE_ALIAS ? mr_alias_line_parse(&l->key, &l->value, arena, line, err)
-	    : kind == MR_TABLE_ACCESS ? parse_access(l, arena, line, err)
-	    : kind == MR_TABLE_ROUTES ? parse_route(l, arena, line, err)
-	                              : parse_map(l, arena, line, err);
+	*l = (struct mr_table_line){ .value = { NULL, 0 } };
+	return kind == MR_TABLE_ATTACH ? parse_attach(l, line, err)
+	    : kind == MR_TABLE_ALIAS   ? mr_alias_line_parse(&l->key, &l->value, arena, line, err)
+	    : kind == MR_TABLE_ACCESS  ? parse_access(l, arena, line, err)
+	    : kind == MR_TABLE_ROUTES  ? parse_route(l, arena, line, err)
+	                               : parse_map(l, arena, line, err);
 }

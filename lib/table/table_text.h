@@ -23,7 +23,7 @@ enum mr_status
 mr_key_parse(struct mr_key *key, struct mr_arena *arena, struct mr_str text, struct mr_err *err);
 
 struct mr_table_line {
-	struct mr_key key;
+	struct mr_key key;   /* of MR_TABLE_ATTACH: none */
 	struct mr_str value; /* as it stands in the CDB; a view into the line, or in the arena */
 };
 

@@ -104,6 +104,68 @@ mr-table -d aliases.cdb >dump
 mr-table -k alias dump again.cdb
 ok "a dump makes the same table" cmp aliases.cdb again.cdb
 
+# ---- quotes, UTF-8, as long as addresses may be ----
+# letters N C: C, N times
+letters() { printf "%0$1d" 0 | tr 0 "$2"; }
+K=$(letters 241 k) T=$(letters 242 t)
+cat >wide <<X
+"john doe"       "j. doe" "x@y"@far.example
+müller           möller@straße.example
+long             $T@far.example
+$K@ours.example  short
+X
+mr-table -k alias wide wide.cdb || exit 1
+# stands ADDRESS WANT: what it stands for, in one line
+stands() {
+	for table in wide wide.cdb; do
+		is "$table: $1" "$(mr-alias -R routes -r "$1" $table | sed 's/  (.*//' | tr -d '\n')" "$1$2"
+	done
+}
+stands '"john doe"@ours.example' '  "j. doe"@ours.example  "x@y"@far.example'
+stands 'müller@ours.example' '  möller@straße.example'
+stands long@ours.example "  $T@far.example"
+stands "$K@ours.example" '  short@ours.example'
+# refused LINE WANT: by mr-table, with file and line
+refused() {
+	printf '# a table\n%s\n' "$1" >bad
+	like "refused: $2" "$(mr-table -k alias bad bad.cdb 2>&1; echo $?)" "^mr-table: bad:2: .*$2"
+}
+refused "long ${T}t@far.example" 'is not an address \(address over 254 octets\); write'
+refused "k$K@ours.example short" 'is not an address \(address over 254 octets\); write'
+refused "$(printf 'm\374ller x')" 'is not an address \(bad local part\); write'
+refused '"john doe x' 'is not an address \(bad quoted local part\); write'
+refused "a $(letters 16384 b)" 'line over 16384 bytes; make it shorter'
+is "what is longer than an address with its domain is our fault" \
+	"$(printf 'a %s\n' "$T" >bad; mr-alias -R routes -r a@ours.example bad 2>/dev/null; echo $?)" \
+	'try later: 4.3.0 Temporary problem of this host
+111'
+
+# ---- a million ----
+awk 'BEGIN { for (i = 1; i <= 1000000; i++) print "user" i, "box" i % 1000 }' >million
+tail -n 1000 million >thousand
+# cost COMMAND...: kilobytes of memory and page faults
+cost() {
+	python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+r = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(r.ru_maxrss, r.ru_minflt + r.ru_majflt)' "$@"
+}
+# of two costs: the second is at most 100 MB more; at most 300 page faults more, for a table of 10000 pages
+little_memory() { [ "${2% *}" -lt $((${1% *} + 100000)) ]; }
+few_faults() { [ "${2#* }" -lt $((${1#* } + 300)) ]; }
+SMALL=$(cost mr-table -k alias thousand thousand.cdb)
+LARGE=$(cost mr-table -k alias million million.cdb)
+# (sanitizers keep what is freed)
+grep -q __asan_ "$MR_BUILD/bin/mr-table" ||
+	ok "a million are compiled in little memory: $LARGE, a thousand in $SMALL" little_memory "$SMALL" "$LARGE"
+for who in user1 user500000 user1000000; do
+	is "$who is found" "$(mr-alias -R routes -r $who@ours.example million.cdb | tail -n 1)" "  box$((${who#user} % 1000))@ours.example"
+done
+SMALL=$(cost mr-alias -R routes -r user1000000@ours.example thousand.cdb)
+LARGE=$(cost mr-alias -R routes -r user1000000@ours.example million.cdb)
+ok "as fast as among a thousand, in pages: $LARGE, $SMALL" few_faults "$SMALL" "$LARGE"
+rm million million.cdb
+
 # ---- in a pipeline ----
 spec() { printf '%s\n' "$@" >spec; mr-pipe -t spec 2>&1; }
 A="mr-alias -R routes aliases.cdb"

@@ -83,6 +83,33 @@ is 'the table of the page' "$(wc -l <page-table; mr-mimecheck page-table <page; 
 pass
 pass'
 
+mr-table -k attachments table table.cdb || exit 1
+is 'the same, compiled' "$(mr-mimecheck -H table.cdb <script; echo $?)" 'action=DUNNO
+mime_result=tag
+mime_rule=table.cdb:3
+
+X-Attachment-Tag: content script; file="list.csv"
+0'
+is 'its text' "$(mr-table -d table.cdb)" 'pass   name     update.exe
+pass   ext      exe         in=part
+tag    content  script batch
+use programs'
+like 'it has no keys' "$(mr-table -q exe table.cdb 2>&1; echo $?)" 'rules have no keys; ask mr-mimecheck.*
+111'
+printf 'block ext\n' >wrong
+is 'what mr-table says of a wrong one' "$(mr-table -c -k attachments wrong 2>&1; echo $?)" \
+	'mr-table: wrong:1: no value; write block ext value...
+111'
+printf 'a b\n' >map && mr-table map map.cdb
+like 'a table of another kind' "$(mr-mimecheck map.cdb <exe 2>&1)" 'of kind map where one of kind attachments is needed'
+
+sed -n '/only=auth/,/^use programs/p' "$T_ROOT/man/mr-mimecheck.1" >class-table
+printf 'sender=a@example.org\nclass=tls+auth\nrecipient=b@example.net\n\n' >auth
+printf 'sender=a@example.org\nclass=tls\nrecipient=b@example.net\n\n' >stranger
+is 'classes: the table of the page' "$(mr-mimecheck -E 3 class-table <exe 3<auth
+	mr-mimecheck -E 3 class-table <exe 3<stranger >/dev/null; echo $?)" 'pass
+100'
+
 # refuses TEXT REASON: a table that is wrong
 refuses() {
 	printf '%b' "$1" >wrong
@@ -93,6 +120,8 @@ refuses 'drop ext exe\n' "wrong:1: 'drop': need block, tag, pass or use"
 refuses '\nblock size 1\n' "wrong:2: 'size': need ext, name, type, content, magic or limit"
 refuses 'block ext in=mail exe\n' "wrong:1: 'in=mail': need part"
 refuses 'block ext in=part\n' 'wrong:1: no value'
+refuses 'block ext only=a,b exe\n' "wrong:1: 'only=a,b': need classes joined by '.', as in only=auth"
+refuses 'block ext unless= exe\n' "wrong:1: 'unless=': need classes"
 refuses 'use all\n' 'wrong:1: need: use programs'
 exits 'no table' 111 mr-mimecheck none
 exits 'two tables' 111 mr-mimecheck table table

@@ -23,6 +23,14 @@ nothing(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 	return MR_OK;
 }
 
+static bool
+can_read(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
 /* Tells as its verdict's words what it was able to do. */
 static enum mr_status
 look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
@@ -35,12 +43,12 @@ look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct 
 	(void)err;
 	if (read(fd, text, sizeof text - 1) < 0)
 		text[0] = '?';
-	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s", text,
+	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s%s", text,
 	    mr_env_get(env, "sender").p, socket(AF_INET, SOCK_STREAM, 0) >= 0 ? " socket" : "",
 	    fork() >= 0 ? " fork" : "", kill(getppid(), 0) == 0 ? " kill" : "",
 	    open("/tmp/mr-confined", O_WRONLY | O_CREAT, 0600) >= 0 ? " write" : "",
-	    has_more ? " descriptor" : "", access("/etc/passwd", R_OK) == 0 ? " reads" : "",
-	    made >= 0 ? " memory" : "");
+	    has_more ? " descriptor" : "", can_read("/etc/passwd") ? " reads" : "",
+	    can_read("/usr/bin/env") ? " system" : "", made >= 0 ? " memory" : "");
 	close(made);
 	return MR_OK;
 }
@@ -134,7 +142,8 @@ ask_on_and_on(
 	return MR_OK;
 }
 
-#define STEPS 8
+#define STEPS  9
+#define SECRET 8 /* it has secrets */
 
 /* A pipeline of one step for each function. */
 struct world {
@@ -149,9 +158,9 @@ struct world {
 static bool
 open_world(struct world *w, struct mr_err *err)
 {
-	static enum mr_status (*const message[STEPS])(void *, int, const struct mr_env *,
-	    struct mr_answer *,
-	    struct mr_err *) = { look, die, crash, be_silent, fail, look, ask_dns, ask_on_and_on };
+	static enum mr_status (*const message[STEPS])(
+	    void *, int, const struct mr_env *, struct mr_answer *, struct mr_err *) = { look, die,
+		crash, be_silent, fail, look, ask_dns, ask_on_and_on, look };
 	static char word[] = "mr-test";
 	char *const argv[] = { word, NULL };
 
@@ -167,6 +176,7 @@ open_world(struct world *w, struct mr_err *err)
 			w->filter[i].open = open_asking;
 			w->filter[i].time_s = 60;
 		}
+		w->filter[i].has_secrets = i == SECRET;
 		w->step[i].filter = &w->filter[i];
 		if (mr_filter_open(
 		        &w->step[i].own, &w->filter[i], 1, argv, NULL, NULL, &w->pl.stores, err))
@@ -192,7 +202,7 @@ ask(struct world *w, size_t i, struct mr_answer *answer, struct mr_err *err)
 int
 main(void)
 {
-	static const char seen[] = "5.7.1 read=hello sender=a@example.org reads memory";
+	static const char seen[] = "5.7.1 read=hello sender=a@example.org system memory";
 	struct mr_arena arena;
 	struct mr_answer answer;
 	struct mr_err err = { "" };
@@ -206,7 +216,8 @@ main(void)
 	ok(ask(&w, 0, &answer, &err) == MR_OK && answer.verdict == MR_REFUSE, "it answers: %s",
 	    err.text);
 	is(answer.text, seen,
-	    "it reads, and has memory; no socket, process, signal, file, descriptor");
+	    "it reads the system's files, and has memory; no other file, socket, process, signal, "
+	    "descriptor");
 	first = w.confined.pid;
 	ok(ask(&w, 4, &answer, &err) == MR_OK && answer.verdict == MR_DEFER, "a fault of its own");
 	ok(ask(&w, 5, &answer, &err) == MR_OK && w.confined.pid == first && first > 0,
@@ -227,6 +238,16 @@ main(void)
 	ok(ask(&w, 7, &answer, &err) == MR_TEMP && strstr(err.text, "no answer: it asks on and on"),
 	    "one that never ends asking: %s", err.text);
 	ok(ask(&w, 0, &answer, &err) == MR_OK, "and again");
+	first = w.confined.pid;
+	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first,
+	    "one that has secrets runs in a child of its own");
+	is(answer.text, "5.7.1 read=hello sender=a@example.org reads system memory",
+	    "which can read all files, and nothing more");
+	first = w.confined.pid;
+	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first, "each time");
+	first = w.confined.pid;
+	ok(ask(&w, 0, &answer, &err) == MR_OK && w.confined.pid != first, "alone");
+	is(answer.text, seen, "the next can read no more than others");
 	mr_confined_end(&w.confined);
 	ok(w.confined.pid == 0 && waitpid(-1, NULL, 0) < 0, "no child is left");
 	for (size_t i = 0; i < STEPS; i++)

@@ -16,6 +16,33 @@ static struct mr_err err;
 #define SEED   "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 #define PUBLIC "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
+static struct mr_str
+hex(char *out, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	return mr_str(out);
+}
+
+/* RFC 2202 section 3 */
+static void
+test_hmac_sha1(void)
+{
+	uint8_t mac[MR_SHA1_N];
+	char key[80], text[2 * MR_SHA1_N + 1];
+
+	memset(key, 0x0b, 20);
+	ok(mr_hmac_sha1(mac, (struct mr_str){ key, 20 }, MR_STR("Hi There"), &err) == MR_OK,
+	    "HMAC");
+	is(hex(text, mac, sizeof mac), "b617318655057264e28bc0b6fb378c8ef146be00", "case 1");
+	mr_hmac_sha1(mac, MR_STR("Jefe"), MR_STR("what do ya want for nothing?"), &err);
+	is(hex(text, mac, sizeof mac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79", "case 2");
+	memset(key, 0xaa, 80);
+	mr_hmac_sha1(mac, (struct mr_str){ key, 80 },
+	    MR_STR("Test Using Larger Than Block-Size Key - Hash Key First"), &err);
+	is(hex(text, mac, sizeof mac), "aa4ae5e15272d00e95705637ce8a3b55ed402112", "case 6");
+}
+
 static void
 hashes(void)
 {
@@ -68,7 +95,7 @@ ed25519(void)
 {
 	static const uint8_t digest[MR_SHA256_N] = { 1, 2, 3 }, other[MR_SHA256_N] = { 1, 2, 4 };
 	struct mr_buf b, raw, pem;
-	struct mr_pkey *key, *pub, *again;
+	struct mr_pkey *key, *pub = NULL, *again = NULL;
 
 	mr_buf_init(&b, 4096);
 	mr_buf_init(&raw, 100);
@@ -116,7 +143,7 @@ rsa(void)
 {
 	static const uint8_t digest[MR_SHA256_N] = { 1, 2, 3 }, other[MR_SHA256_N] = { 1, 2, 4 };
 	struct mr_buf b, der, pem;
-	struct mr_pkey *key, *pub, *again;
+	struct mr_pkey *key, *pub = NULL, *again = NULL;
 
 	mr_buf_init(&b, 4096);
 	mr_buf_init(&der, 4096);
@@ -233,6 +260,7 @@ files(void)
 int
 main(void)
 {
+	test_hmac_sha1();
 	hashes();
 	base64();
 	ed25519();
