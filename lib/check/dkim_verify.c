@@ -4,6 +4,7 @@
 #include "mail/message.h"
 #include "mail/taglist.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #define KEY_TEXT_MAX 1000u /* bytes of a key record; libopendkim has room for 1024 */
@@ -343,6 +344,42 @@ hand_obsolete(
 	return st;
 }
 
+/* What libopendkim does not take: the signature `nth` from the top, or a field, and then nothing can be done. */
+static void
+take_out(struct verify *v, size_t nth)
+{
+	size_t n = 0;
+
+	if (nth == MR_DKIM_SIGS_MAX)
+		all_wrong(v, "libopendkim does not take a signed field");
+	else
+		wrong(&v->c[nth], MR_DKIM_NEUTRAL, MR_STR("libopendkim does not take it"));
+	for (size_t i = 0; i < v->handed_n; i++)
+		if (nth != MR_DKIM_SIGS_MAX && v->of[i] != nth) {
+			v->handed[n] = v->handed[i];
+			v->of[n++] = v->of[i];
+		}
+	v->handed_n = n;
+}
+
+/* A field that no signature covers.  If h= names more fields than there are, and all that are there, the
+ * signature's own included, libopendkim writes beyond its list of them. */
+static enum mr_status
+hand_unsigned(struct verify *v, struct mr_opendkim *d, struct mr_err *err)
+{
+	struct mr_str field;
+
+	for (unsigned i = 0;; i++) { /* h= has so many names at most */
+		char name[16];
+
+		snprintf(name, sizeof name, "X-%u", i);
+		if (is_signed(v, mr_str(name)))
+			continue;
+		field = mr_arena_fmt(v->arena, "%s: x", name);
+		return field.p ? mr_opendkim_field(d, field, err) : no_memory(err);
+	}
+}
+
 static enum mr_status
 hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct mr_err *err)
 {
@@ -361,10 +398,15 @@ hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struc
 		}
 		st = f.text.p[f.name.n] == ':' ? mr_opendkim_field(d, f.text, err)
 		                               : hand_obsolete(v, d, &f, err);
+		if (st == MR_PERM)
+			take_out(v,
+			    mr_str_caseis(f.name, "DKIM-Signature") ? nth - 1 : MR_DKIM_SIGS_MAX);
 		if (st)
 			return st;
 	}
-	return st == MR_NOTFOUND ? mr_opendkim_header_end(d, err) : st;
+	if (st == MR_NOTFOUND)
+		st = hand_unsigned(v, d, err);
+	return st ? st : mr_opendkim_header_end(d, err);
 }
 
 /* How long the body is in both canonicalizations (RFC 6376 3.4.3, 3.4.4), for l=.  Line ends count when
@@ -515,11 +557,15 @@ verify(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 	for (size_t i = 0; i < v->n && st == MR_OK; i++)
 		if (v->c[i].sig.word == MR_DKIM_PASS)
 			st = judge_key(v, &v->c[i], err);
-	if (st || v->handed_n == 0)
-		return st;
-	if (lseek(fd, start, SEEK_SET) < 0)
-		return mr_err_sys(err, MR_TEMP, "the message is no file");
-	return check_signatures(v, fd, err);
+	/* Once more without what libopendkim did not take. */
+	for (bool again = true; st == MR_OK && again && v->handed_n > 0;) {
+		if (lseek(fd, start, SEEK_SET) < 0)
+			return mr_err_sys(err, MR_TEMP, "the message is no file");
+		st = check_signatures(v, fd, err);
+		again = st == MR_PERM;
+		st = again ? MR_OK : st;
+	}
+	return st;
 }
 
 enum mr_status
