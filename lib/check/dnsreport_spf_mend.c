@@ -235,7 +235,7 @@ struct part {
 static bool
 find_owner(struct mr_dnsreport_pass *p, struct part *part, size_t n)
 {
-	char front[16];
+	char front[32];
 
 	snprintf(front, sizeof front, "_spf%zu", n + 1);
 	part->owner = mr_dnsreport_name(p, front, p->domain);

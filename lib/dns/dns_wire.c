@@ -389,10 +389,16 @@ static enum mr_status
 line_of(const struct mr_ldns *ldns, struct mr_dns_line *line, struct mr_arena *arena,
     const ldns_rr *rr, struct mr_err *err)
 {
-	lower(ldns, &line->owner, ldns->rr_owner(rr));
+	const ldns_rdf *owner = ldns->rr_owner(rr);
+
+	/* A line that begins with a blank, and no name before it; a name too long for the wire. */
+	if (!owner || ldns->rdf_size(owner) > MR_DNS_NAME_MAX)
+		return mr_err_set(err, MR_PERM, "no name, or one that is too long");
+	lower(ldns, &line->owner, owner);
 	line->type = ldns->rr_get_type(rr);
 	line->target.n = 0;
-	if (line->type == MR_DNS_CNAME && ldns->rr_rd_count(rr) == 1)
+	if (line->type == MR_DNS_CNAME && ldns->rr_rd_count(rr) == 1
+	    && ldns->rdf_size(ldns->rr_rdf(rr, 0)) <= MR_DNS_NAME_MAX)
 		lower(ldns, &line->target, ldns->rr_rdf(rr, 0));
 	return line->type && record_of(ldns, &line->rec, arena, rr)
 	    ? MR_OK /* 0: ldns knows no such word */
