@@ -2,7 +2,7 @@
 #
 #	make            programs into build/bin
 #	make test       everything a machine needs, then all checks
-#	make demo       a relay on loopback, and what it does with some messages
+#	make demo       a gateway on loopback, and what it does with some messages
 #	make san        the same tests under ASan and UBSan
 #	make fuzz       each fuzz target for FUZZ_S seconds
 #	make install    PREFIX, DESTDIR
@@ -17,7 +17,7 @@ PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev li
 PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
 	python3-yaml python3-spf python3-srs python3-authres python3-dkim python3-nacl libmail-dmarc-perl opendkim \
 	opendkim-tools spamassassin spamc spamd postsrsd openssl publicsuffix nsd unbound rbldnsd redis-server swaks \
-	postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools ripmime procmail
+	postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools ripmime procmail python3-dnspython bsdutils
 
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -68,6 +68,7 @@ $(B)/lib/base/crypto.o:     OPTS += $(call soname,crypto)
 $(B)/lib/check/spf_match.o: OPTS += $(call soname,spf2)
 $(B)/lib/dns/dns_wire.o:    OPTS += $(call soname,ldns)
 $(B)/lib/dns/orgdomain.o:   OPTS += $(call soname,psl)
+$(B)/lib/smtp/tls.o:        OPTS += $(call soname,ssl)
 $(B)/lib/mail/idn.o:        OPTS += $(call soname,idn2)
 $(B)/lib/check/archive.o:   OPTS += $(call soname,archive)
 $(B)/lib/check/opendkim.o:  OPTS += $(call soname,opendkim)
@@ -167,6 +168,7 @@ bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $
 	$(B)/bench/spf
 	MR_BUILD=$(abspath $(B)) test/bench/mime-run
 	MR_BUILD=$(abspath $(B)) test/bench/dkim-run
+	MR_BUILD=$(abspath $(B)) test/bench/dkim-verify-run
 
 demo: deps
 	@$(MAKE) --no-print-directory -s all

@@ -47,8 +47,9 @@ mr_dkim_record_check_key(struct mr_dkim_record *r, struct mr_err *err)
 
 	if (!r->key.p || mr_dkim_record_has(r, MR_DKIM_KIND))
 		return MR_OK;
-	if (r->kind == MR_PKEY_ED25519 && r->key.n != MR_ED25519_N) {
-		add(r, MR_DKIM_ED25519_LEN);
+	if (r->kind == MR_PKEY_ED25519) { /* any octets of this number are one */
+		if (r->key.n != MR_ED25519_N)
+			add(r, MR_DKIM_ED25519_LEN);
 		return MR_OK;
 	}
 	st = mr_pkey_from_public(&key, r->kind, r->key, &why);
@@ -58,9 +59,7 @@ mr_dkim_record_check_key(struct mr_dkim_record *r, struct mr_err *err)
 		add(r, MR_DKIM_KEY);
 		return MR_OK;
 	}
-	r->bits = mr_pkey_bits(key);
-	if (r->kind == MR_PKEY_RSA)
-		mr_dkim_record_set_bits(r, r->bits);
+	mr_dkim_record_set_bits(r, mr_pkey_bits(key));
 	mr_pkey_free(key);
 	return MR_OK;
 }

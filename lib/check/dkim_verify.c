@@ -4,6 +4,7 @@
 #include "mail/message.h"
 #include "mail/taglist.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #define KEY_TEXT_MAX 1000u /* bytes of a key record; libopendkim has room for 1024 */
@@ -163,7 +164,7 @@ take_field(struct verify *v, struct mr_dkim *dkim, const struct mr_message_field
 static enum mr_status
 read_header(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 {
-	size_t field_n = 0, len = 0;
+	size_t field_n = 0;
 	struct mr_message_field f;
 	struct mr_message m;
 	struct mr_buf names;
@@ -174,7 +175,6 @@ read_header(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 		return st;
 	while ((st = mr_message_next(&m, &f, err)) == MR_OK) {
 		field_n++;
-		len += f.text.n + 2;
 		if (f.name.p && (st = take_field(v, dkim, &f, &names, err)))
 			break;
 	}
@@ -184,7 +184,8 @@ read_header(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 		all_wrong(v, "a line of the header is no field");
 	if (m.has_lone_cr)
 		all_wrong(v, "a CR without LF in the header");
-	if (field_n > MR_DKIM_FIELDS_MAX || len > MR_DKIM_HEADER_MAX)
+	if (field_n > MR_DKIM_FIELDS_MAX
+	    || m.in.total - (int64_t)mr_reader_window(&m.in).n > MR_DKIM_HEADER_MAX)
 		all_wrong(v, "the header is too large");
 	if (v->from_n != 1) {
 		all_wrong(v, v->from_n ? "more than one From" : "no From");
@@ -343,6 +344,42 @@ hand_obsolete(
 	return st;
 }
 
+/* What libopendkim does not take: the signature `nth` from the top, or a field, and then nothing can be done. */
+static void
+take_out(struct verify *v, size_t nth)
+{
+	size_t n = 0;
+
+	if (nth == MR_DKIM_SIGS_MAX)
+		all_wrong(v, "libopendkim does not take a signed field");
+	else
+		wrong(&v->c[nth], MR_DKIM_NEUTRAL, MR_STR("libopendkim does not take it"));
+	for (size_t i = 0; i < v->handed_n; i++)
+		if (nth != MR_DKIM_SIGS_MAX && v->of[i] != nth) {
+			v->handed[n] = v->handed[i];
+			v->of[n++] = v->of[i];
+		}
+	v->handed_n = n;
+}
+
+/* A field that no signature covers.  If h= names more fields than there are, and all that are there, the
+ * signature's own included, libopendkim writes beyond its list of them. */
+static enum mr_status
+hand_unsigned(struct verify *v, struct mr_opendkim *d, struct mr_err *err)
+{
+	struct mr_str field;
+
+	for (unsigned i = 0;; i++) { /* h= has so many names at most */
+		char name[16];
+
+		snprintf(name, sizeof name, "X-%u", i);
+		if (is_signed(v, mr_str(name)))
+			continue;
+		field = mr_arena_fmt(v->arena, "%s: x", name);
+		return field.p ? mr_opendkim_field(d, field, err) : no_memory(err);
+	}
+}
+
 static enum mr_status
 hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct mr_err *err)
 {
@@ -361,10 +398,15 @@ hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struc
 		}
 		st = f.text.p[f.name.n] == ':' ? mr_opendkim_field(d, f.text, err)
 		                               : hand_obsolete(v, d, &f, err);
+		if (st == MR_PERM)
+			take_out(v,
+			    mr_str_caseis(f.name, "DKIM-Signature") ? nth - 1 : MR_DKIM_SIGS_MAX);
 		if (st)
 			return st;
 	}
-	return st == MR_NOTFOUND ? mr_opendkim_header_end(d, err) : st;
+	if (st == MR_NOTFOUND)
+		st = hand_unsigned(v, d, err);
+	return st ? st : mr_opendkim_header_end(d, err);
 }
 
 /* How long the body is in both canonicalizations (RFC 6376 3.4.3, 3.4.4), for l=.  Line ends count when
@@ -401,27 +443,51 @@ measure(struct lengths *n, struct mr_str piece)
 	}
 }
 
-static bool
-has_length(const struct verify *v)
+/* What the signatures need besides their hash. */
+static void
+needs_of(const struct verify *v, bool *has_length, bool *has_relaxed)
 {
-	for (size_t i = 0; i < v->handed_n; i++)
-		if (v->c[v->of[i]].sig.has_length)
+	*has_length = *has_relaxed = false;
+	for (size_t i = 0; i < v->handed_n; i++) {
+		*has_length |= v->c[v->of[i]].sig.has_length;
+		*has_relaxed |= v->c[v->of[i]].sig.is_body_relaxed;
+	}
+}
+
+/* True if a line is too long: for the relaxed form, libopendkim keeps all of it.  *len: of the present line. */
+static bool
+is_long(size_t *len, struct mr_str piece)
+{
+	ptrdiff_t lf;
+
+	while ((lf = mr_str_chr(piece, '\n')) >= 0) {
+		if (*len + (size_t)lf > MR_DKIM_LINE_MAX + 1) /* the CR */
 			return true;
-	return false;
+		*len = 0;
+		piece = mr_str_from(piece, (size_t)lf + 1);
+	}
+	*len += piece.n;
+	return *len > MR_DKIM_LINE_MAX + 1;
 }
 
 static enum mr_status
 hand_body(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct lengths *n,
     struct mr_err *err)
 {
-	bool measures = has_length(v);
+	bool has_length, has_relaxed;
+	size_t line_len = 0;
 	struct mr_str piece;
 	enum mr_status st;
 
+	needs_of(v, &has_length, &has_relaxed);
 	while ((st = mr_message_body(m, &piece, err)) == MR_OK) {
+		if (has_relaxed && is_long(&line_len, piece)) {
+			all_wrong(v, "a line of the body is too long");
+			return MR_NOTFOUND;
+		}
 		if ((st = mr_opendkim_body(d, piece, err)))
 			return st;
-		if (measures)
+		if (has_length)
 			measure(n, piece);
 	}
 	if (st != MR_NOTFOUND)
@@ -491,11 +557,15 @@ verify(struct verify *v, struct mr_dkim *dkim, int fd, struct mr_err *err)
 	for (size_t i = 0; i < v->n && st == MR_OK; i++)
 		if (v->c[i].sig.word == MR_DKIM_PASS)
 			st = judge_key(v, &v->c[i], err);
-	if (st || v->handed_n == 0)
-		return st;
-	if (lseek(fd, start, SEEK_SET) < 0)
-		return mr_err_sys(err, MR_TEMP, "the message is no file");
-	return check_signatures(v, fd, err);
+	/* Once more without what libopendkim did not take. */
+	for (bool again = true; st == MR_OK && again && v->handed_n > 0;) {
+		if (lseek(fd, start, SEEK_SET) < 0)
+			return mr_err_sys(err, MR_TEMP, "the message is no file");
+		st = check_signatures(v, fd, err);
+		again = st == MR_PERM;
+		st = again ? MR_OK : st;
+	}
+	return st;
 }
 
 enum mr_status

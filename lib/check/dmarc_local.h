@@ -35,11 +35,10 @@ struct mr_dmarc_local {
 enum mr_status
 mr_dmarc_local_set(struct mr_dmarc_local *local, struct mr_str word, struct mr_err *err);
 
-/* True if all entries have a meaning: words as above, for authors' domains; or forwarded,
- * trusted_forwarder, mailing_list and a comment, for who sends.  MR_USAGE names the first that has none
- * (`path` is for the reason), MR_TEMP: the table is damaged. */
+/* For mr_table_load: whether an entry has a meaning: words as above, for authors' domains; or forwarded,
+ * trusted_forwarder, mailing_list and a comment, for who sends.  MR_USAGE: none.  `ctx` and `key` are not used. */
 enum mr_status
-mr_dmarc_local_check(const struct mr_table *table, const char *path, struct mr_err *err);
+mr_dmarc_local_check(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err);
 
 struct mr_dmarc_verdict {
 	enum mr_dmarc_policy policy; /* the author's, after pct and t */

@@ -162,10 +162,9 @@ mr_opendkim_field(struct mr_opendkim *d, struct mr_str field, struct mr_err *err
 {
 	DKIM_STAT stat = d->lib->header(d->handle, bytes_of(field), field.n);
 
-	/* Syntax: of a signature, which keeps its place. */
-	return stat == DKIM_STAT_OK || stat == DKIM_STAT_SYNTAX
-	    ? MR_OK
-	    : mr_err_set(err, MR_TEMP, "libopendkim: a header field: code %d", stat);
+	return stat == DKIM_STAT_OK ? MR_OK
+	                            : mr_err_set(err, stat == DKIM_STAT_SYNTAX ? MR_PERM : MR_TEMP,
+	                                "libopendkim: a header field: code %d", stat);
 }
 
 enum mr_status

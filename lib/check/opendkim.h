@@ -31,7 +31,9 @@ enum mr_status mr_opendkim_open(struct mr_opendkim **d, struct mr_opendkim_lib *
 void mr_opendkim_close(struct mr_opendkim *d); /* NULL is fine */
 
 /* A whole header field without its last CRLF, no NUL in it; every DKIM-Signature is one of the
- * signatures.  MR_TEMP: no memory, or the library does not want it. */
+ * signatures.  MR_PERM: the library does not take
+ * it, and the message must be given up: it has counted one field less than it keeps, and would write beyond its
+ * list of them.  MR_TEMP: no memory. */
 enum mr_status mr_opendkim_field(struct mr_opendkim *d, struct mr_str field, struct mr_err *err);
 
 /* The header is over; then the body in pieces of wire form, and its end, which fills the signatures. */

@@ -375,9 +375,8 @@ ascii_name(struct mr_spf_walk *w, struct mr_str name)
 	return st == MR_OK ? out : name;
 }
 
-/* Who sends (2.3, 2.4, 4.3), as macros see it; returns the domain to check. */
-static struct mr_str
-set_identity(struct mr_spf_walk *w)
+struct mr_str
+mr_spf_set_identity(struct mr_spf_walk *w)
 {
 	const struct mr_spf_query *q = w->query;
 	struct mr_spf_macros *m = &w->macros;
@@ -399,7 +398,7 @@ set_identity(struct mr_spf_walk *w)
 static enum mr_status
 walk_through(struct mr_spf *spf, struct mr_spf_walk *w)
 {
-	spf->domain = set_identity(w);
+	spf->domain = mr_spf_set_identity(w);
 	if (mr_domain_is_valid(spf->domain))
 		spf->result = check_host(w, spf->domain, w->query->record);
 	else

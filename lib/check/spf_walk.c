@@ -55,8 +55,8 @@ type_word(enum mr_dns_type type)
 	                          : "TXT";
 }
 
-static const char *
-answer_word(enum mr_dns_result result)
+const char *
+mr_spf_answer_word(enum mr_dns_result result)
 {
 	static const char *const words[] = { "found", "no data", "no such name", "server failure",
 		"refused", "time-out", "broken answer" };
@@ -87,7 +87,7 @@ mr_spf_look_up(struct mr_spf_walk *w, struct mr_str name, enum mr_dns_type type)
 	else if (w->query->trace) {
 		MR_LOG(w->query->trace, MR_LOG_DEBUG, "spf", { "lookup", text },
 		    { "type", mr_str(type_word(type)) },
-		    { "answer", mr_str(answer_word(answer->result)) });
+		    { "answer", mr_str(mr_spf_answer_word(answer->result)) });
 	}
 	return answer;
 }
@@ -97,7 +97,7 @@ mr_spf_end_outage(struct mr_spf_walk *w, struct mr_str name, enum mr_dns_type ty
     const struct mr_dns_answer *answer)
 {
 	return mr_spf_end_with(w, MR_SPF_TEMPERROR, "%s of %.*s: %s", type_word(type), (int)name.n,
-	    name.p, answer_word(answer->result));
+	    name.p, mr_spf_answer_word(answer->result));
 }
 
 enum mr_spf_outcome

@@ -1,4 +1,4 @@
-/* spf_walk.h - one walk of check_host(): what it knows, what it asks, which names it makes.  For spf.c
+/* spf_walk.h - one walk of check_host(): what it knows, what it asks, which names it makes.  For spf.c and spf_tree.c
  * only.
  *
  * A walk goes through the records from the start, over what the DNS has answered so far.  Where an
@@ -38,6 +38,12 @@ enum mr_spf_outcome mr_spf_end_with(struct mr_spf_walk *w, enum mr_spf_result re
 
 /* Ends it by a fault of ours, whose reason is in *w->err. */
 enum mr_spf_outcome mr_spf_give_up(struct mr_spf_walk *w);
+
+/* Who sends, as macros see it (2.3, 2.4, 4.3), out of w->query; returns the domain to check. */
+struct mr_str mr_spf_set_identity(struct mr_spf_walk *w);
+
+/* "found", "no data", ... */
+const char *mr_spf_answer_word(enum mr_dns_result result);
 
 /* True for a name that can be asked: ASCII, labels of 1 to 63 octets, no final dot. */
 bool mr_spf_is_name(struct mr_str s);

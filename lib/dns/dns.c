@@ -13,6 +13,7 @@ struct mr_dns {
 	struct mr_dns_conf conf;
 	struct mr_ldns *ldns;
 	struct mr_dns_fixture *fixture; /* NULL: the servers */
+	struct mr_dns_fixture *zone;    /* NULL: none is answered out of a file */
 	struct mr_arena arena;
 	struct mr_dns_question *bucket[BUCKET_N];
 	struct mr_dns_question *waiting[MR_DNS_BATCH_MAX];
@@ -52,6 +53,9 @@ mr_dns_open(struct mr_dns **dns, const struct mr_dns_conf *conf, struct mr_err *
 	st = mr_ldns_open(&d->ldns, err);
 	if (st == MR_OK && conf->fixture)
 		st = mr_dns_fixture_open(&d->fixture, d->ldns, conf->fixture, err);
+	if (st == MR_OK && conf->zone)
+		st =
+		    mr_dns_fixture_open_zone(&d->zone, d->ldns, conf->zone, conf->zone_origin, err);
 	if (st)
 		mr_dns_close(d);
 	else
@@ -66,6 +70,7 @@ mr_dns_close(struct mr_dns *dns)
 		return;
 	mr_arena_free(&dns->arena);
 	mr_dns_fixture_close(dns->fixture);
+	mr_dns_fixture_close(dns->zone);
 	mr_ldns_close(dns->ldns);
 	free(dns);
 }
@@ -148,6 +153,44 @@ carry(struct mr_dns *dns, size_t n, int64_t deadline_ms)
 	mr_buf_free(&out);
 }
 
+static void
+ask(struct mr_dns *dns, struct mr_dns_question **q, size_t n, int64_t deadline_ms)
+{
+	if (dns->fixture)
+		mr_dns_fixture_answer(dns->fixture, q, n, &dns->arena);
+	else
+		mr_dns_ask(dns->ldns, q, n, &dns->conf, &dns->first, &dns->arena, deadline_ms,
+		    &dns->stats);
+}
+
+/* Out of the zone what it has; others are asked for the rest, and for where its aliases lead. */
+static void
+ask_beside_zone(struct mr_dns *dns, size_t n, int64_t deadline_ms)
+{
+	struct mr_dns_question *asked[MR_DNS_BATCH_MAX], other[MR_DNS_BATCH_MAX];
+	struct mr_dns_question *whose[MR_DNS_BATCH_MAX];
+	unsigned links[MR_DNS_BATCH_MAX];
+	size_t asked_n = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct mr_dns_question *q = dns->waiting[i];
+		struct mr_str name;
+
+		if (mr_dns_fixture_answer_zone(dns->zone, q, &name, &links[asked_n], &dns->arena))
+			continue;
+		other[asked_n] = (struct mr_dns_question){ .name = name, .type = q->type };
+		asked[asked_n] = &other[asked_n];
+		whose[asked_n++] = q;
+	}
+	if (asked_n)
+		ask(dns, asked, asked_n, deadline_ms);
+	for (size_t i = 0; i < asked_n; i++) {
+		whose[i]->answer = other[i].answer;
+		whose[i]->answer.links += links[i];
+		whose[i]->is_answered = true;
+	}
+}
+
 void
 mr_dns_run(struct mr_dns *dns, int64_t deadline_ms)
 {
@@ -160,11 +203,10 @@ mr_dns_run(struct mr_dns *dns, int64_t deadline_ms)
 	dns->stats.questions += n;
 	if (dns->conf.carrier)
 		carry(dns, n, deadline_ms);
-	else if (dns->fixture)
-		mr_dns_fixture_answer(dns->fixture, dns->waiting, n, &dns->arena);
+	else if (dns->zone)
+		ask_beside_zone(dns, n, deadline_ms);
 	else
-		mr_dns_ask(dns->ldns, dns->waiting, n, &dns->conf, &dns->first, &dns->arena,
-		    deadline_ms, &dns->stats);
+		ask(dns, dns->waiting, n, deadline_ms);
 }
 
 const struct mr_dns_answer *

@@ -30,8 +30,15 @@ enum mr_dns_type {
 	MR_DNS_PTR = 12,
 	MR_DNS_MX = 15,
 	MR_DNS_TXT = 16,
-	MR_DNS_AAAA = 28
+	MR_DNS_AAAA = 28,
+	MR_DNS_TLSA = 52,
+	MR_DNS_SPF = 99, /* obsolete (RFC 7208 3.1) */
+	/* SOA, of a resolver that validates also where that fails: with CD (RFC 4035 3.2.2) */
+	MR_DNS_SOA_UNCHECKED = 0x10000 + MR_DNS_SOA
 };
+
+/* The type as a packet has it. */
+#define MR_DNS_WIRE_TYPE(type) ((unsigned)(type)&0xffffu)
 
 /* What became of a question.  Only the first three are knowledge; from MR_DNS_SERVFAIL on it is an
  * outage, never to be read as "there is none". */
@@ -51,15 +58,20 @@ struct mr_dns_record {
 	uint32_t ttl_s;
 	unsigned preference; /* MX */
 	struct mr_ip ip;     /* A, AAAA */
-	/* PTR, NS, CNAME, MX: the name; TXT: all strings joined, any bytes; other types: the data in
-	 * presentation form */
+	/* PTR, NS, CNAME, MX: the name; TXT, SPF: all strings joined, any bytes; other types: the data
+	 * in presentation form */
 	struct mr_str text;
+	struct mr_str
+	    strings; /* TXT, SPF: the strings, each with its length, one octet, before it */
 };
 
 struct mr_dns_answer {
 	enum mr_dns_result result;
 	bool is_authentic;       /* AD, from a resolver that is trusted for it (RFC 6840 5.7) */
+	bool is_truncated;       /* over UDP: TCP was needed */
 	struct mr_str canonical; /* the name at the end of the CNAME chain */
+	unsigned links;          /* of that chain */
+	size_t size;             /* bytes of the packet; 0: there was none */
 	const struct mr_dns_record *rec;
 	size_t n;
 	unsigned ms; /* how long it took, from the start of its run */
@@ -89,6 +101,10 @@ struct mr_dns_conf {
 	const char *fixture; /* path, of the caller; NULL: the servers */
 	const struct mr_dns_carrier *carrier; /* of the caller; instead of all above; may be NULL */
 	size_t memory_max;                    /* bytes; 0: MR_DNS_MEMORY_MAX */
+	/* A zone file (RFC 1035 5): what is in that zone is answered out of it, as if it were published,
+	 * all else by the above; paths and names are the caller's.  NULL: none. */
+	const char *zone;
+	const char *zone_origin; /* of its relative names, before the first $ORIGIN */
 };
 
 /* Reads resolv.conf(5): nameserver (also "host#port"), options timeout: and attempts:; the rest

@@ -19,6 +19,7 @@ struct flight {
 	struct mr_dns_query query;
 	int fd; /* -1: none */
 	bool is_tcp, has_edns;
+	bool is_truncated; /* what came over UDP */
 	unsigned server, next_attempt;
 	unsigned failed;            /* bit i: server i has spoken, and it was no knowledge */
 	enum mr_dns_result outcome; /* if nothing better comes */
@@ -55,6 +56,7 @@ finish(struct batch *b, struct flight *f, const struct mr_dns_answer *answer)
 	shut(b, f);
 	f->q->answer = *answer;
 	f->q->answer.ms = (unsigned)(b->now_ms - b->start_ms);
+	f->q->answer.is_truncated = f->is_truncated;
 	f->q->is_answered = true;
 	b->left--;
 }
@@ -203,6 +205,7 @@ take_packet(struct batch *b, struct flight *f, struct mr_str packet)
 		break;
 	case MR_DNS_READ_BY_TCP:
 		b->stats->tcp++;
+		f->is_truncated |= a.is_truncated;
 		f->until_ms = b->now_ms + wait_ms(b, f);
 		if (!open_socket(b, f, true))
 			server_failed(b, f, MR_DNS_BROKEN);

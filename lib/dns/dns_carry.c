@@ -8,11 +8,12 @@ struct question_head {
 };
 
 struct answer_head {
-	uint32_t result, ms, record_n, canonical_len, is_authentic;
+	uint32_t result, ms, record_n, canonical_len, is_authentic, is_truncated, links;
+	uint64_t size;
 };
 
 struct record_head {
-	uint32_t ttl_s, preference, text_len;
+	uint32_t ttl_s, preference, text_len, strings_len;
 	struct mr_ip ip;
 };
 
@@ -88,7 +89,8 @@ mr_dns_carry_question(struct mr_str *text, struct mr_str *name, enum mr_dns_type
 	struct question_head head;
 	const char *p;
 
-	if (!take_head(text, &head, sizeof head) || head.type > UINT16_MAX
+	if (!take_head(text, &head, sizeof head)
+	    || (head.type > UINT16_MAX && head.type != MR_DNS_SOA_UNCHECKED)
 	    || !(p = take(text, head.name_len)))
 		return false;
 	*name = (struct mr_str){ p, head.name_len };
@@ -107,6 +109,9 @@ mr_dns_carry_answer(struct mr_buf *out, const struct mr_dns_answer *a)
 	head.record_n = (uint32_t)a->n;
 	head.canonical_len = (uint32_t)a->canonical.n;
 	head.is_authentic = a->is_authentic;
+	head.is_truncated = a->is_truncated;
+	head.links = a->links;
+	head.size = a->size;
 	put(out, &head, sizeof head);
 	mr_buf_add(out, a->canonical);
 	for (size_t i = 0; i < a->n; i++) {
@@ -116,9 +121,11 @@ mr_dns_carry_answer(struct mr_buf *out, const struct mr_dns_answer *a)
 		rec.ttl_s = a->rec[i].ttl_s;
 		rec.preference = a->rec[i].preference;
 		rec.text_len = (uint32_t)a->rec[i].text.n;
+		rec.strings_len = (uint32_t)a->rec[i].strings.n;
 		rec.ip = a->rec[i].ip;
 		put(out, &rec, sizeof rec);
 		mr_buf_add(out, a->rec[i].text);
+		mr_buf_add(out, a->rec[i].strings);
 	}
 }
 
@@ -139,7 +146,8 @@ read_answer(struct mr_dns_answer *a, struct mr_arena *arena, struct mr_str *text
 		struct record_head r;
 
 		if (!take_head(text, &r, sizeof r)
-		    || !take_text(text, r.text_len, arena, &rec[i].text))
+		    || !take_text(text, r.text_len, arena, &rec[i].text)
+		    || (r.strings_len && !take_text(text, r.strings_len, arena, &rec[i].strings)))
 			return false;
 		rec[i].ttl_s = r.ttl_s;
 		rec[i].preference = r.preference;
@@ -147,6 +155,9 @@ read_answer(struct mr_dns_answer *a, struct mr_arena *arena, struct mr_str *text
 	}
 	a->result = (enum mr_dns_result)head.result;
 	a->is_authentic = head.is_authentic;
+	a->is_truncated = head.is_truncated;
+	a->links = head.links;
+	a->size = head.size;
 	a->ms = head.ms;
 	a->rec = rec;
 	a->n = head.record_n;

@@ -5,15 +5,17 @@
 #include "mail/addr.h"
 
 #include <ldns/ldns.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #define HEADER_LEN 12u
+#define ZONE_TTL_S 3600u                 /* of a zone file that has no $TTL */
 #define DATA_MAX   (8u * MR_DNS_TCP_MAX) /* bytes of one record in presentation form */
 
 enum { FLAG_QR = 0x80, FLAG_TC = 0x02, FLAG_RD = 0x01 }; /* of byte 2 */
-enum { FLAG_AD = 0x20 };                                 /* of byte 3 */
+enum { FLAG_AD = 0x20, FLAG_CD = 0x10 };                 /* of byte 3 */
 enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
 
 /* ---- the library ----------------------------------------------------------------------------- */
@@ -24,7 +26,7 @@ enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
 	F(pkt_edns_extended_rcode) F(pkt_free) F(pkt_get_rcode) F(pkt_question) F(pkt_ra) \
 	F(rdf2native_int16) F(rdf2str) F(rdf_data) F(rdf_deep_free) F(rdf_get_type) \
 	F(rdf_new_frm_data) F(rdf_size) F(rr_free) F(rr_get_class) F(rr_get_type) \
-	F(rr_list_rr) F(rr_list_rr_count) F(rr_new_frm_str) F(rr_owner) F(rr_rd_count) \
+	F(rr_list_rr) F(rr_list_rr_count) F(rr_new_frm_fp_l) F(rr_new_frm_str) F(rr_owner) F(rr_rd_count) \
 	F(rr_rdf) F(rr_ttl) F(str2rdf_dname) F(wire2pkt)
 /* clang-format on */
 
@@ -138,6 +140,8 @@ mr_dns_query_make(struct mr_dns_query *q, struct mr_str name, enum mr_dns_type t
 	memcpy(p, chance, 2);
 	p[2] = FLAG_RD;
 	p[3] = FLAG_AD; /* we understand AD in the answer: RFC 6840 5.7 */
+	if (type == MR_DNS_SOA_UNCHECKED)
+		p[3] |= FLAG_CD;
 	p[5] = 1;
 	p[11] = has_edns;
 	p += HEADER_LEN;
@@ -146,7 +150,7 @@ mr_dns_query_make(struct mr_dns_query *q, struct mr_str name, enum mr_dns_type t
 		if (*p >= 'a' && *p <= 'z' && chance[2 + i / 8] >> i % 8 & 1)
 			*p &= 0xdf;
 	}
-	p = put16(p, type);
+	p = put16(p, MR_DNS_WIRE_TYPE(type));
 	p = put16(p, LDNS_RR_CLASS_IN);
 	q->question_n = (size_t)(p - q->wire) - HEADER_LEN;
 	if (has_edns) {
@@ -172,24 +176,29 @@ address_of(const struct mr_ldns *ldns, struct mr_ip *ip, const ldns_rdf *rdf)
 	return true;
 }
 
-/* The strings of a TXT record, each with its length before it, joined (RFC 7208 3.3). */
+/* The strings of a TXT record, each with its length before it, as they are and joined (RFC 7208 3.3). */
 static bool
-txt_of(const struct mr_ldns *ldns, struct mr_str *text, struct mr_arena *arena, const ldns_rr *rr)
+txt_of(const struct mr_ldns *ldns, struct mr_dns_record *rec, struct mr_arena *arena,
+    const ldns_rr *rr)
 {
-	size_t n = 0, len = 0;
-	char *p;
+	size_t n = 0, raw_n = 0, len = 0;
+	char *p, *raw;
 
 	for (size_t i = 0; i < ldns->rr_rd_count(rr); i++)
-		len += ldns->rdf_size(ldns->rr_rdf(rr, i)) - 1;
-	if (!(p = mr_arena_alloc(arena, len + 1)))
+		len += ldns->rdf_size(ldns->rr_rdf(rr, i));
+	if (!(p = mr_arena_alloc(arena, len + 1)) || !(raw = mr_arena_alloc(arena, len + 1)))
 		return false;
 	for (size_t i = 0; i < ldns->rr_rd_count(rr); i++) {
 		const ldns_rdf *s = ldns->rr_rdf(rr, i);
+		size_t size = ldns->rdf_size(s);
 
-		memcpy(p + n, ldns->rdf_data(s) + 1, ldns->rdf_size(s) - 1);
-		n += ldns->rdf_size(s) - 1;
+		memcpy(p + n, ldns->rdf_data(s) + 1, size - 1);
+		memcpy(raw + raw_n, ldns->rdf_data(s), size);
+		n += size - 1;
+		raw_n += size;
 	}
-	*text = (struct mr_str){ p, n };
+	rec->text = (struct mr_str){ p, n };
+	rec->strings = (struct mr_str){ raw, raw_n };
 	return true;
 }
 
@@ -228,7 +237,8 @@ record_of(const struct mr_ldns *ldns, struct mr_dns_record *rec, struct mr_arena
 		return count == 1 && address_of(ldns, &rec->ip, ldns->rr_rdf(rr, 0))
 		    && rec->ip.is_v6 == (type == LDNS_RR_TYPE_AAAA);
 	case LDNS_RR_TYPE_TXT:
-		return txt_of(ldns, &rec->text, arena, rr);
+	case LDNS_RR_TYPE_SPF:
+		return txt_of(ldns, rec, arena, rr);
 	case LDNS_RR_TYPE_MX:
 		if (count != 2)
 			return false;
@@ -310,7 +320,7 @@ take_answer(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_arena
 
 	if (type != MR_DNS_CNAME)
 		for (unsigned links = 0; (target = target_of_cname(ldns, list, owner));
-		     owner = target)
+		     owner = target, a->links = links)
 			if (links++ == MR_DNS_CNAME_MAX)
 				return;
 	if (ldns->pkt_get_rcode(pkt) == LDNS_RCODE_NOERROR
@@ -354,23 +364,46 @@ mr_dns_wire_read(const struct mr_ldns *ldns, struct mr_dns_answer *a, struct mr_
 	    || !is_question(q, question))
 		return MR_DNS_READ_FOREIGN;
 	if (!is_tcp
-	    && (p[2] & FLAG_TC || memcmp(question, q->wire + HEADER_LEN, q->question_n) != 0))
+	    && (p[2] & FLAG_TC || memcmp(question, q->wire + HEADER_LEN, q->question_n) != 0)) {
+		a->is_truncated = p[2] & FLAG_TC;
 		return MR_DNS_READ_BY_TCP;
+	}
 	if (ldns->wire2pkt(&pkt, p, packet.n) != LDNS_STATUS_OK)
 		return MR_DNS_READ;
 	is_bad_version = ldns->pkt_edns_extended_rcode(pkt) != 0;
 	if (is_bad_version)
 		a->result = MR_DNS_SERVFAIL;
 	else
-		take_answer(ldns, a, arena, pkt, type);
+		take_answer(ldns, a, arena, pkt, MR_DNS_WIRE_TYPE(type));
 	ldns->pkt_free(pkt);
 	if (a->result == MR_DNS_BROKEN)
 		*a = broken;
 	a->is_authentic = p[3] & FLAG_AD;
+	a->size = packet.n;
 	return is_bad_version && q->has_edns ? MR_DNS_READ_NO_EDNS : MR_DNS_READ;
 }
 
 /* ---- lines of a fixture ---------------------------------------------------------------------- */
+
+static enum mr_status
+line_of(const struct mr_ldns *ldns, struct mr_dns_line *line, struct mr_arena *arena,
+    const ldns_rr *rr, struct mr_err *err)
+{
+	const ldns_rdf *owner = ldns->rr_owner(rr);
+
+	/* A line that begins with a blank, and no name before it; a name too long for the wire. */
+	if (!owner || ldns->rdf_size(owner) > MR_DNS_NAME_MAX)
+		return mr_err_set(err, MR_PERM, "no name, or one that is too long");
+	lower(ldns, &line->owner, owner);
+	line->type = ldns->rr_get_type(rr);
+	line->target.n = 0;
+	if (line->type == MR_DNS_CNAME && ldns->rr_rd_count(rr) == 1
+	    && ldns->rdf_size(ldns->rr_rdf(rr, 0)) <= MR_DNS_NAME_MAX)
+		lower(ldns, &line->target, ldns->rr_rdf(rr, 0));
+	return line->type && record_of(ldns, &line->rec, arena, rr)
+	    ? MR_OK /* 0: ldns knows no such word */
+	    : mr_err_set(err, MR_PERM, "no such type, or no data of it");
+}
 
 enum mr_status
 mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line, struct mr_arena *arena,
@@ -378,7 +411,7 @@ mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line, struct m
 {
 	ldns_rdf *root = ldns->dname_new_frm_str(".");
 	struct mr_str z = mr_arena_dup(arena, text);
-	enum mr_status st = MR_OK;
+	enum mr_status st;
 	ldns_rr *rr = NULL;
 	ldns_status ls = z.p ? ldns->rr_new_frm_str(&rr, z.p, 0, root, NULL) : LDNS_STATUS_MEM_ERR;
 
@@ -386,14 +419,67 @@ mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line, struct m
 	if (ls != LDNS_STATUS_OK)
 		return mr_err_set(err, ls == LDNS_STATUS_MEM_ERR ? MR_TEMP : MR_PERM, "%s",
 		    ldns->get_errorstr_by_id(ls));
-	lower(ldns, &line->owner, ldns->rr_owner(rr));
-	line->type = ldns->rr_get_type(rr);
-	line->target.n = 0;
-	if (line->type == MR_DNS_CNAME && ldns->rr_rd_count(rr) == 1)
-		lower(ldns, &line->target, ldns->rr_rdf(rr, 0));
-	if (line->type == 0
-	    || !record_of(ldns, &line->rec, arena, rr)) /* 0: ldns knows no such word */
-		st = mr_err_set(err, MR_PERM, "no such type, or no data of it");
+	st = line_of(ldns, line, arena, rr, err);
 	ldns->rr_free(rr);
+	return st;
+}
+
+/* The next record, or what is none: *rr is NULL. */
+static enum mr_status
+zone_next(const struct mr_ldns *ldns, ldns_rr **rr, FILE *f, uint32_t *ttl, ldns_rdf **origin,
+    ldns_rdf **prev, int *line_n, struct mr_err *err)
+{
+	ldns_status ls = ldns->rr_new_frm_fp_l(rr, f, ttl, origin, prev, line_n);
+
+	switch (ls) {
+	case LDNS_STATUS_OK:
+		return MR_OK;
+	case LDNS_STATUS_SYNTAX_EMPTY:
+	case LDNS_STATUS_SYNTAX_TTL:
+	case LDNS_STATUS_SYNTAX_ORIGIN:
+		*rr = NULL;
+		return MR_OK;
+	default:
+		*rr = NULL;
+		return mr_err_set(
+		    err, MR_PERM, "line %d: %s", *line_n, ldns->get_errorstr_by_id(ls));
+	}
+}
+
+enum mr_status
+mr_dns_zone_read(const struct mr_ldns *ldns, struct mr_str text, const char *origin,
+    struct mr_arena *arena,
+    enum mr_status (*take)(void *ctx, const struct mr_dns_line *line, struct mr_err *err),
+    void *ctx, struct mr_err *err)
+{
+	struct mr_str z = mr_arena_dup(arena, text);
+	ldns_rdf *name = ldns->dname_new_frm_str(origin && origin[0] ? origin : "."), *prev = NULL;
+	uint32_t ttl = ZONE_TTL_S;
+	enum mr_status st = MR_OK;
+	struct mr_dns_line line;
+	int line_n = 0;
+	FILE *f = NULL;
+	char *p;
+
+	memcpy(&p, &z.p, sizeof p);
+	if (text.n == 0)
+		st = mr_err_set(err, MR_PERM, "it is empty");
+	else if (!name)
+		st = mr_err_set(err, MR_PERM, "'%s' is no domain name", origin ? origin : "");
+	else if (!p || !(f = fmemopen(p, z.n, "r")))
+		st = mr_err_set(err, MR_TEMP, "out of memory");
+	while (st == MR_OK && !feof(f)) {
+		ldns_rr *rr;
+
+		st = zone_next(ldns, &rr, f, &ttl, &name, &prev, &line_n, err);
+		if (st == MR_OK && rr && (st = line_of(ldns, &line, arena, rr, err)) == MR_OK)
+			st = take(ctx, &line, err);
+		if (rr)
+			ldns->rr_free(rr);
+	}
+	if (f)
+		fclose(f);
+	ldns->rdf_deep_free(name);
+	ldns->rdf_deep_free(prev);
 	return st;
 }

@@ -60,6 +60,13 @@ struct mr_dns_line {
 enum mr_status mr_dns_line_parse(const struct mr_ldns *ldns, struct mr_dns_line *line,
     struct mr_arena *arena, struct mr_str text, struct mr_err *err);
 
+/* Reads all records of a zone file's text: $ORIGIN, $TTL, relative names, parentheses; no $INCLUDE.  `take`
+ * gets each, until it fails.  MR_PERM: a line is wrong, with its number; MR_TEMP; or what `take` says. */
+enum mr_status mr_dns_zone_read(const struct mr_ldns *ldns, struct mr_str text, const char *origin,
+    struct mr_arena *arena,
+    enum mr_status (*take)(void *ctx, const struct mr_dns_line *line, struct mr_err *err),
+    void *ctx, struct mr_err *err);
+
 /* The name in presentation form without final dot; p is NULL when there is no memory. */
 struct mr_str
 mr_dns_name_text(const struct mr_ldns *ldns, struct mr_arena *arena, struct mr_str wire);

@@ -64,8 +64,8 @@ access_open(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 	if (!a)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	if ((st = read_options(a, conf, err))
-	    || (st = mr_watch_add(conf->watch, conf->operand[0], err))
-	    || (st = mr_table_open(&a->table, conf->operand[0], MR_TABLE_ACCESS, err)))
+	    || (st = mr_table_load(
+	            &a->table, conf->watch, conf->operand[0], MR_TABLE_ACCESS, NULL, NULL, err)))
 		return st;
 	if ((st = check_trust(a, conf->operand[0], err))) {
 		access_close(a);

@@ -45,10 +45,10 @@ alias_open(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 		    "need -R routes: aliases without a domain are for those that are ours");
 	if (conf->operand_n != 1)
 		return mr_err_set(err, MR_USAGE, "need exactly one table");
-	if ((st = mr_watch_add(conf->watch, routes, err)) == MR_OK
-	    && (st = mr_watch_add(conf->watch, conf->operand[0], err)) == MR_OK
-	    && (st = mr_table_open(&a->routes, routes, MR_TABLE_ROUTES, err)) == MR_OK)
-		st = mr_table_open(&a->aliases, conf->operand[0], MR_TABLE_ALIAS, err);
+	if ((st = mr_table_load(&a->routes, conf->watch, routes, MR_TABLE_ROUTES, NULL, NULL, err))
+	    == MR_OK)
+		st = mr_table_load(
+		    &a->aliases, conf->watch, conf->operand[0], MR_TABLE_ALIAS, NULL, NULL, err);
 	if (st)
 		alias_close(a);
 	*state = a;

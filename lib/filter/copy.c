@@ -14,7 +14,7 @@ struct copy {
 
 /* The value of an entry must be addresses. */
 static enum mr_status
-check_value(struct mr_str value, struct mr_err *err)
+check_entry(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err)
 {
 	enum mr_status st = MR_OK;
 	struct mr_arena arena;
@@ -22,6 +22,8 @@ check_value(struct mr_str value, struct mr_err *err)
 	struct mr_str word;
 	struct mr_err why;
 
+	(void)ctx;
+	(void)key;
 	if (!mr_str_trim(value).n)
 		return mr_err_set(err, MR_USAGE, "need the address of the copy");
 	mr_arena_init(&arena, ENTRY_MEMORY_MAX);
@@ -30,23 +32,6 @@ check_value(struct mr_str value, struct mr_err *err)
 			st = mr_err_set(err, MR_USAGE, "%.*s: %s", (int)word.n, word.p, why.text);
 	mr_arena_free(&arena);
 	return st;
-}
-
-/* All entries must have a meaning, before the first mail comes. */
-static enum mr_status
-check_table(const struct mr_table *table, const char *path, struct mr_err *err)
-{
-	struct mr_str key, value;
-	struct mr_err why;
-	enum mr_status st;
-	uint32_t pos = 0;
-
-	while ((st = mr_table_next(table, &pos, &key, &value)) == MR_OK)
-		if (check_value(value, &why))
-			return mr_err_set(
-			    err, MR_USAGE, "%s: %.*s: %s", path, (int)key.n, key.p, why.text);
-	return st == MR_NOTFOUND ? MR_OK
-	                         : mr_err_set(err, MR_TEMP, "%s: damaged; compile it again", path);
 }
 
 static void
@@ -62,20 +47,14 @@ copy_open(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 {
 	struct copy *c = mr_arena_alloc(conf->arena, sizeof *c);
 	const char *path = conf->operand_n == 1 ? conf->operand[0] : NULL;
-	enum mr_status st;
 
 	if (!c)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	c->is_outgoing = conf->opt_n > 0; /* -o is the only one */
 	if (!path)
 		return mr_err_set(err, MR_USAGE, "need exactly one table");
-	if ((st = mr_watch_add(conf->watch, path, err))
-	    || (st = mr_table_open(&c->table, path, MR_TABLE_MAP, err)))
-		return st;
-	if ((st = check_table(c->table, path, err)))
-		copy_close(c);
 	*state = c;
-	return st;
+	return mr_table_load(&c->table, conf->watch, path, MR_TABLE_MAP, check_entry, NULL, err);
 }
 
 /* ---- one record ------------------------------------------------------------------------------------ */

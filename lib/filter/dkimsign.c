@@ -87,28 +87,19 @@ check_plan(const struct mr_dkim_plan *plan, struct mr_err *err)
 	return MR_OK;
 }
 
-/* All entries of the table must have a meaning, before the first mail comes. */
 static enum mr_status
-check_table(const struct dkimsign *d, const char *path, struct mr_err *err)
+check_entry(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err)
 {
-	struct mr_str key, value;
-	uint32_t pos = 0;
+	struct mr_dkim_plan plan;
+	struct mr_arena arena;
 	enum mr_status st;
 
-	while ((st = mr_table_next(d->table, &pos, &key, &value)) == MR_OK) {
-		struct mr_dkim_plan plan;
-		struct mr_arena arena;
-		struct mr_err why;
-
-		mr_arena_init(&arena, 1 << 16);
-		if ((st = mr_dkim_plan_read(&plan, &arena, key, value, &why)) == MR_OK)
-			st = check_plan(&plan, &why);
-		mr_arena_free(&arena);
-		if (st)
-			return mr_err_set(
-			    err, st, "%s: %.*s: %s", path, (int)key.n, key.p, why.text);
-	}
-	return st == MR_NOTFOUND ? MR_OK : mr_err_set(err, st, "%s: damaged", path);
+	(void)ctx;
+	mr_arena_init(&arena, 1 << 16);
+	if ((st = mr_dkim_plan_read(&plan, &arena, key, value, err)) == MR_OK)
+		st = check_plan(&plan, err);
+	mr_arena_free(&arena);
+	return st;
 }
 
 static void
@@ -129,10 +120,8 @@ open_table(struct dkimsign *d, const struct mr_filter_conf *conf, struct mr_err 
 		return st;
 	if (paths.n > 1)
 		return mr_err_set(err, MR_USAGE, "more than one table");
-	if ((st = mr_watch_add(conf->watch, paths.v[0], err)) == MR_OK
-	    && (st = mr_table_open(&d->table, paths.v[0], MR_TABLE_MAP, err)) == MR_OK)
-		st = check_table(d, paths.v[0], err);
-	return st;
+	return mr_table_load(
+	    &d->table, conf->watch, paths.v[0], MR_TABLE_MAP, check_entry, NULL, err);
 }
 
 static enum mr_status

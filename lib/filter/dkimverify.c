@@ -68,23 +68,14 @@ apply(struct policy *policy, struct mr_str value, struct mr_err *err)
 	return st;
 }
 
-/* All entries of the table must have a meaning, before the first mail comes. */
 static enum mr_status
-check_table(const struct mr_table *table, const char *path, struct mr_err *err)
+check_entry(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err)
 {
 	struct policy policy = { .on = { MR_DUNNO } };
-	struct mr_str key, value;
-	enum mr_status st;
-	uint32_t pos = 0;
 
-	while ((st = mr_table_next(table, &pos, &key, &value)) == MR_OK) {
-		struct mr_err why;
-
-		if (apply(&policy, value, &why))
-			return mr_err_set(
-			    err, MR_USAGE, "%s: %.*s: %s", path, (int)key.n, key.p, why.text);
-	}
-	return st == MR_NOTFOUND ? MR_OK : mr_err_set(err, st, "%s: damaged", path);
+	(void)ctx;
+	(void)key;
+	return apply(&policy, value, err) ? MR_USAGE : MR_OK;
 }
 
 static void
@@ -110,13 +101,9 @@ dkimverify_open(void **state, const struct mr_filter_conf *conf, struct mr_err *
 		st = set_action(&v->policy, mr_str(conf->opt[i].arg), err);
 	if (st == MR_OK && conf->operand_n > 1)
 		st = mr_err_set(err, MR_USAGE, "more than one table");
-	if (st == MR_OK && conf->operand_n) {
-		const char *path = conf->operand[0];
-
-		if ((st = mr_watch_add(conf->watch, path, err)) == MR_OK
-		    && (st = mr_table_open(&v->table, path, MR_TABLE_MAP, err)) == MR_OK)
-			st = check_table(v->table, path, err);
-	}
+	if (st == MR_OK && conf->operand_n)
+		st = mr_table_load(
+		    &v->table, conf->watch, conf->operand[0], MR_TABLE_MAP, check_entry, NULL, err);
 	if (st == MR_OK)
 		st = mr_opendkim_load(&v->lib, err);
 	if (st == MR_OK)
@@ -331,7 +318,9 @@ add_attributes(struct mr_answer *answer, const struct mr_dkim *dkim, struct mr_e
 static void
 tell_log(const struct dkimverify *v, const struct mr_env *env, const struct mr_dkim *dkim)
 {
-	for (size_t i = 0; env->attrs.n && i < dkim->n; i++) {
+	bool tells = env->attrs.n || v->conf->is_verbose;
+
+	for (size_t i = 0; tells && i < dkim->n; i++) {
 		const struct mr_dkim_result *r = &dkim->sig[i];
 
 		MR_LOG(v->conf->log, MR_LOG_INFO, "dkim", { "id", mr_env_get(env, "queue_id") },
@@ -339,7 +328,7 @@ tell_log(const struct dkimverify *v, const struct mr_env *env, const struct mr_d
 		    { "selector", r->selector }, { "algorithm", r->algorithm }, { "why", r->why },
 		    { "test", r->is_test ? MR_STR("1") : (struct mr_str){ NULL, 0 } });
 	}
-	if (env->attrs.n && dkim->ignored_n)
+	if (tells && dkim->ignored_n)
 		MR_LOG(v->conf->log, MR_LOG_WARN, "dkim", { "id", mr_env_get(env, "queue_id") },
 		    { "ignored", MR_NUM(dkim->ignored_n) }, { "why", dkim->ignored });
 }

@@ -80,9 +80,9 @@ dmarc_open(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 	}
 	if (st == MR_OK && conf->operand_n > 1)
 		st = mr_err_set(err, MR_USAGE, "more than one table");
-	if (st == MR_OK && path && (st = mr_watch_add(conf->watch, path, err)) == MR_OK
-	    && (st = mr_table_open(&s->table, path, MR_TABLE_MAP, err)) == MR_OK)
-		st = mr_dmarc_local_check(s->table, path, err);
+	if (st == MR_OK && path)
+		st = mr_table_load(
+		    &s->table, conf->watch, path, MR_TABLE_MAP, mr_dmarc_local_check, NULL, err);
 	if (st == MR_OK)
 		st = load(s, is_walk, err);
 	if (st)

@@ -79,14 +79,6 @@ add_list(struct dnsbl *d, struct mr_str site, bool of_names, struct mr_err *err)
 	return mr_dnsbl_site_parse(&list->site, site, err);
 }
 
-static enum mr_status
-open_table(struct dnsbl *d, struct mr_table **table, const char *path, struct mr_err *err)
-{
-	enum mr_status st = mr_watch_add(d->conf->watch, path, err);
-
-	return st ? st : mr_table_open(table, path, MR_TABLE_MAP, err);
-}
-
 /* "path*weight"; what is behind the last '*' is part of the path if it is no weight. */
 static enum mr_status
 add_local(struct dnsbl *d, struct mr_str arg, struct mr_err *err)
@@ -103,7 +95,8 @@ add_local(struct dnsbl *d, struct mr_str arg, struct mr_err *err)
 	if (!local->shown.p)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	d->local_n++;
-	return open_table(d, &local->table, local->shown.p, err);
+	return mr_table_load(
+	    &local->table, d->conf->watch, local->shown.p, MR_TABLE_MAP, NULL, NULL, err);
 }
 
 static enum mr_status
@@ -128,7 +121,8 @@ read_options(struct dnsbl *d, const struct mr_filter_conf *conf, struct mr_err *
 		default: /* 'k' */
 			if (d->map)
 				return mr_err_set(err, MR_USAGE, "-k: given twice");
-			st = open_table(d, &d->map, arg, err);
+			st = mr_table_load(
+			    &d->map, d->conf->watch, arg, MR_TABLE_MAP, NULL, NULL, err);
 		}
 	}
 	for (size_t i = 0; st == MR_OK && i < conf->operand_n; i++)

@@ -98,18 +98,12 @@ take_option(struct greylist *g, const struct mr_filter_opt *opt, struct mr_err *
 
 /* An entry names who is never delayed: its only value is "skip". */
 static enum mr_status
-check_table(const struct mr_table *table, const char *path, struct mr_err *err)
+check_entry(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err)
 {
-	struct mr_str key, value;
-	enum mr_status st;
-	uint32_t pos = 0;
-
-	while ((st = mr_table_next(table, &pos, &key, &value)) == MR_OK)
-		if (!mr_str_is(value, "skip"))
-			return mr_err_set(err, MR_USAGE, "%s: %.*s: the value must be skip", path,
-			    (int)(key.n < SHOWN_MAX ? key.n : SHOWN_MAX), key.p);
-	return st == MR_NOTFOUND ? MR_OK
-	                         : mr_err_set(err, MR_TEMP, "%s: damaged; compile it again", path);
+	(void)ctx;
+	(void)key;
+	return mr_str_is(value, "skip") ? MR_OK
+	                                : mr_err_set(err, MR_USAGE, "the value must be skip");
 }
 
 static void
@@ -128,9 +122,8 @@ open_parts(struct greylist *g, const char *path, struct mr_err *err)
 	enum mr_status st;
 
 	if (path
-	    && ((st = mr_watch_add(g->conf->watch, path, err))
-	        || (st = mr_table_open(&g->table, path, MR_TABLE_MAP, err))
-	        || (st = check_table(g->table, path, err))))
+	    && (st = mr_table_load(
+	            &g->table, g->conf->watch, path, MR_TABLE_MAP, check_entry, NULL, err)))
 		return st;
 	if ((st = mr_orgdomain_open(&g->suffixes, err)))
 		return st;

@@ -98,22 +98,14 @@ read_rates(struct mr_limit_rates *rates, struct mr_str value, struct mr_err *err
 	return st || rates->n ? st : mr_err_set(err, MR_USAGE, "need rates, or none");
 }
 
-/* All entries must have a meaning, before the first mail comes. */
 static enum mr_status
-check_table(const struct mr_table *table, const char *path, struct mr_err *err)
+check_entry(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err)
 {
 	struct mr_limit_rates rates;
-	struct mr_str key, value;
-	enum mr_status st;
-	uint32_t pos = 0;
-	struct mr_err why;
 
-	while ((st = mr_table_next(table, &pos, &key, &value)) == MR_OK)
-		if (read_rates(&rates, value, &why))
-			return mr_err_set(err, MR_USAGE, "%s: %.*s: %s", path,
-			    (int)(key.n < SHOWN_MAX ? key.n : SHOWN_MAX), key.p, why.text);
-	return st == MR_NOTFOUND ? MR_OK
-	                         : mr_err_set(err, MR_TEMP, "%s: damaged; compile it again", path);
+	(void)ctx;
+	(void)key;
+	return read_rates(&rates, value, err) ? MR_USAGE : MR_OK;
 }
 
 static void
@@ -122,19 +114,6 @@ limit_close(void *state)
 	struct limit *l = state;
 
 	mr_table_close(l->table);
-}
-
-static enum mr_status
-open_table(struct limit *l, const char *path, struct mr_err *err)
-{
-	enum mr_status st;
-
-	if ((st = mr_watch_add(l->conf->watch, path, err))
-	    || (st = mr_table_open(&l->table, path, MR_TABLE_MAP, err)))
-		return st;
-	if ((st = check_table(l->table, path, err)))
-		limit_close(l);
-	return st;
 }
 
 static enum mr_status
@@ -158,7 +137,9 @@ limit_open(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 		return mr_err_set(err, MR_USAGE, "need -a max/window, or a table of them");
 	if (conf->operand_n > 1)
 		return mr_err_set(err, MR_USAGE, "more than one table");
-	if (conf->operand_n && (st = open_table(l, conf->operand[0], err)))
+	if (conf->operand_n
+	    && (st = mr_table_load(&l->table, conf->watch, conf->operand[0], MR_TABLE_MAP,
+	            check_entry, NULL, err)))
 		return st;
 	*state = l;
 	return MR_OK;

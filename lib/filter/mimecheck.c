@@ -24,8 +24,7 @@ read_table(struct mimecheck *m, const struct mr_filter_conf *conf, struct mr_err
 	enum mr_status st;
 
 	if (path
-	    && ((st = mr_watch_add(conf->watch, path, err))
-	        || (st = mr_table_open(&table, path, MR_TABLE_ATTACH, err))))
+	    && (st = mr_table_load(&table, conf->watch, path, MR_TABLE_ATTACH, NULL, NULL, err)))
 		return st;
 	st = mr_rules_read(&m->rules, conf->arena, table, path, err);
 	mr_table_close(table);

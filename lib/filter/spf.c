@@ -109,23 +109,14 @@ apply(struct policy *policy, struct mr_str value, struct mr_err *err)
 	return st;
 }
 
-/* All entries of the table must have a meaning, before the first mail comes. */
 static enum mr_status
-check_table(const struct mr_table *table, const char *path, struct mr_err *err)
+check_entry(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err)
 {
 	struct policy policy = { .is_skipped = false };
-	struct mr_str key, value;
-	enum mr_status st;
-	uint32_t pos = 0;
 
-	while ((st = mr_table_next(table, &pos, &key, &value)) == MR_OK) {
-		struct mr_err why;
-
-		if (apply(&policy, value, &why))
-			return mr_err_set(
-			    err, MR_USAGE, "%s: %.*s: %s", path, (int)key.n, key.p, why.text);
-	}
-	return st == MR_NOTFOUND ? MR_OK : mr_err_set(err, st, "%s: damaged", path);
+	(void)ctx;
+	(void)key;
+	return apply(&policy, value, err) ? MR_USAGE : MR_OK;
 }
 
 static enum mr_status
@@ -175,13 +166,9 @@ spf_open(void **state, const struct mr_filter_conf *conf, struct mr_err *err)
 	if (!s)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	st = read_options(s, conf, err);
-	if (st == MR_OK && conf->operand_n) {
-		const char *path = conf->operand[0];
-
-		if ((st = mr_watch_add(conf->watch, path, err)) == MR_OK
-		    && (st = mr_table_open(&s->table, path, MR_TABLE_MAP, err)) == MR_OK)
-			st = check_table(s->table, path, err);
-	}
+	if (st == MR_OK && conf->operand_n)
+		st = mr_table_load(
+		    &s->table, conf->watch, conf->operand[0], MR_TABLE_MAP, check_entry, NULL, err);
 	if (st == MR_OK)
 		st = mr_spf_matcher_open(&s->matcher, err);
 	if (st)

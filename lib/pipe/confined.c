@@ -26,6 +26,9 @@ struct frame {
 	uint32_t len;
 };
 
+#define NOTE_MAX        1024u /* bytes of an answer's note */
+#define ANSWER_TEXT_MAX (2 * MR_ANSWER_MAX + NOTE_MAX + sizeof(uint32_t))
+
 #define QUESTIONS 1u /* no verdict's number */
 
 static enum mr_status
@@ -136,6 +139,16 @@ open_dns(struct mr_pipeline *pl, struct mr_reader *in, struct mr_dns_carrier *ca
 	return true;
 }
 
+/* The note, which is no part of an answer's text, goes before it. */
+static void
+add_note(struct mr_buf *text, struct mr_str note)
+{
+	uint32_t len = note.n < NOTE_MAX ? (uint32_t)note.n : NOTE_MAX;
+
+	mr_buf_add(text, (struct mr_str){ (const char *)&len, sizeof len });
+	mr_buf_add(text, (struct mr_str){ note.p, len });
+}
+
 static bool
 do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 {
@@ -149,10 +162,11 @@ do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 	mr_arena_init(&arena, JOB_MEMORY_MAX);
 	mr_env_init(&env, &arena);
 	mr_answer_init(&answer, &arena);
-	mr_buf_init(&text, 2 * MR_ANSWER_MAX);
+	mr_buf_init(&text, ANSWER_TEXT_MAX);
 	if (number < pl->n && mr_env_parse(&env, record, &used, NULL) == MR_OK
 	    && lseek(0, 0, SEEK_SET) == 0) {
 		mr_filter_ask_message(&pl->step[number].own, 0, &env, &answer);
+		add_note(&text, answer.note);
 		mr_answer_write(&answer, &text);
 		is_done =
 		    send_frame(1, (uint32_t)answer.verdict, &text, MR_NO_DEADLINE, NULL) == MR_OK;
@@ -259,13 +273,33 @@ ask_for(struct mr_confined *c, struct mr_step *step, struct mr_str questions, in
 	return st;
 }
 
+/* Takes the note off the front; people will see it, so it is made printable. */
+static bool
+take_note(struct mr_str *text, struct mr_arena *arena, struct mr_str *note)
+{
+	uint32_t len;
+	char *p;
+
+	if (text->n < sizeof len)
+		return false;
+	memcpy(&len, text->p, sizeof len);
+	*text = mr_str_from(*text, sizeof len);
+	if (len > text->n || !(p = mr_arena_alloc(arena, len + 1)))
+		return false;
+	for (uint32_t i = 0; i < len; i++)
+		p[i] = text->p[i] < ' ' || text->p[i] > '~' ? '?' : text->p[i];
+	*note = (struct mr_str){ len ? p : NULL, len };
+	*text = mr_str_from(*text, len);
+	return true;
+}
+
 static enum mr_status
 talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int64_t deadline_ms,
     struct mr_answer *answer, struct mr_err *err)
 {
 	struct mr_buf record;
 	struct mr_reader in;
-	struct mr_str text;
+	struct mr_str text, note;
 	uint32_t verdict;
 	enum mr_status st;
 
@@ -288,9 +322,13 @@ talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int6
 	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
 	    && verdict != MR_DEFER)
 		st = mr_err_set(err, MR_TEMP, "no verdict");
+	if (st == MR_OK && !take_note(&text, answer->arena, &note))
+		st = mr_err_set(err, MR_TEMP, "no note");
 	/* An answer of wrong form is a fault of ours. */
 	if (st == MR_OK)
 		st = mr_answer_parse(answer, (enum mr_verdict)verdict, text, err);
+	if (st == MR_OK)
+		answer->note = note;
 	mr_reader_free(&in);
 	return st;
 }

@@ -264,7 +264,7 @@ mr_table_get_default(const struct mr_table *table, struct mr_str *value)
 	return mr_table_get(table, MR_STR("*"), value);
 }
 
-/* ---- all entries, as text -------------------------------------------------------------------- */
+/* ---- all entries -------------------------------------------------------------------- */
 
 enum mr_status
 mr_table_next(const struct mr_table *table, uint32_t *pos, struct mr_str *key, struct mr_str *value)
@@ -274,6 +274,37 @@ mr_table_next(const struct mr_table *table, uint32_t *pos, struct mr_str *key, s
 	do
 		st = mr_cdb_next(table->cdb, pos, key, value);
 	while (st == MR_OK && table->kind != MR_TABLE_FOREIGN && key->n && key->p[0] == '\0');
+	return st;
+}
+
+enum mr_status
+mr_table_load(struct mr_table **table, struct mr_watch *watch, const char *path,
+    enum mr_table_kind kind,
+    enum mr_status (*check)(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err),
+    void *ctx, struct mr_err *err)
+{
+	struct mr_str key, value;
+	uint32_t pos = 0;
+	enum mr_status st;
+
+	*table = NULL;
+	if ((st = mr_watch_add(watch, path, err)) || (st = mr_table_open(table, path, kind, err)))
+		return st;
+	while (check && (st = mr_table_next(*table, &pos, &key, &value)) == MR_OK) {
+		struct mr_err why = { "" };
+
+		if ((st = check(ctx, key, value, &why))) {
+			mr_err_set(err, st, "%s: %.*s: %s", path,
+			    (int)(key.n < MR_ADDR_MAX ? key.n : MR_ADDR_MAX), key.p, why.text);
+			goto out;
+		}
+	}
+	if (st == MR_OK || st == MR_NOTFOUND)
+		return MR_OK;
+	mr_err_set(err, MR_TEMP, "%s: damaged; compile it again", path);
+out:
+	mr_table_close(*table);
+	*table = NULL;
 	return st;
 }
 

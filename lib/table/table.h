@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/ip.h"
+#include "base/watch.h"
 
 #define MR_TABLE_TEXT_MAX (512u << 20) /* bytes of a text table */
 #define MR_TABLE_LINE_MAX 16384u       /* bytes of one line of it */
@@ -37,6 +38,14 @@ struct mr_table;
  * disturb it. */
 enum mr_status mr_table_open(
     struct mr_table **table, const char *path, enum mr_table_kind kind, struct mr_err *err);
+
+/* The same for a filter: `watch` (NULL: nobody) remembers the file, and `check` (NULL: none) is called for each
+ * entry, which must have a meaning before the first mail comes.  Its reason gets path and key before it, and a
+ * table with such an entry is not opened: *table is NULL. */
+enum mr_status mr_table_load(struct mr_table **table, struct mr_watch *watch, const char *path,
+    enum mr_table_kind kind,
+    enum mr_status (*check)(void *ctx, struct mr_str key, struct mr_str value, struct mr_err *err),
+    void *ctx, struct mr_err *err);
 void mr_table_close(struct mr_table *table); /* NULL is nothing to close */
 enum mr_table_kind mr_table_kind_of(const struct mr_table *table);
 

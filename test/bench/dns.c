@@ -20,7 +20,8 @@ static const struct {
 	enum mr_dns_type type;
 } types[] = { { "A", MR_DNS_A }, { "NS", MR_DNS_NS }, { "CNAME", MR_DNS_CNAME },
 	{ "SOA", MR_DNS_SOA }, { "PTR", MR_DNS_PTR }, { "MX", MR_DNS_MX }, { "TXT", MR_DNS_TXT },
-	{ "AAAA", MR_DNS_AAAA } };
+	{ "AAAA", MR_DNS_AAAA }, { "TLSA", MR_DNS_TLSA }, { "SPF", MR_DNS_SPF },
+	{ "SOA_UNCHECKED", MR_DNS_SOA_UNCHECKED } };
 
 static enum mr_dns_type
 type_of(const char *word)
@@ -57,8 +58,8 @@ print_record(enum mr_dns_type type, const struct mr_dns_record *r)
 static void
 print_answer(const char *name, const char *type, const struct mr_dns_answer *a)
 {
-	printf("%s %s: %s%s", name, type, a ? results[a->result] : "not asked",
-	    a && a->is_authentic ? " ad" : "");
+	printf("%s %s:%s %s%s", name, type, a && a->is_truncated ? " cut" : "",
+	    a ? results[a->result] : "not asked", a && a->is_authentic ? " ad" : "");
 	for (size_t i = 0; a && i < a->n; i++)
 		print_record(type_of(type), &a->rec[i]);
 	if (a && a->canonical.n && !mr_str_caseis(a->canonical, name))

@@ -2,7 +2,7 @@
 # mr-dkimverify: the vectors of the RFCs, messages and keys of every kind, what is printed, what results mean,
 # the table, many signatures, a resolver that is silent, as a stage, and what is refused.
 . "$(dirname "$0")/../lib.sh"
-python_with dkim
+python_with dkim,nacl.signing
 cd "$T_DIR" || exit 1
 
 # results FILE [ARGS]: the results, one word a signature
@@ -109,6 +109,8 @@ says DUNNO test-changed -a fail=reject
 says 'REJECT 5.7.20 No good DKIM signature: none' test-changed -a none=reject
 exits 'refused: exit 100, and nothing is printed' 100 mr-dkimverify -D $zone -a none=reject
 is 'nothing' "$(cat .out)" ''
+like '-v: the log has each signature' "$(mr-dkimverify -v -n -D $zone <cases/changed-body.eml 2>&1 >/dev/null)" \
+	'event=dkim result=fail domain=example.org selector=sel .*why="the body hash did not verify"'
 is '-n: exit 0' "$(mr-dkimverify -n -D $zone -a fail=reject <cases/changed-body.eml >/dev/null; echo $?)" 0
 
 cat >table <<'EOT'

@@ -345,6 +345,36 @@ def page_lint(tree):
         yield from (out.stdout + out.stderr).strip().split('\n') if out.returncode else []
 
 
+def dnschecks(tree):
+    """the checks of mr-dnscheck are those of the catalogue and of its page, in the same order and at the same cost"""
+    header, page, catalogue = 'lib/check/dnsreport.h', 'man/mr-dnscheck.1', 'test/dns/CHECKS.md'
+    if not tree.has(header):
+        raise Skip('no ' + header)
+    groups = {m[0]: [] for m in re.findall(r'\bG\((\w+), (\d+)\)', tree.text(header))}
+    code = []
+    for name, group, fail, warn in re.findall(r'\bC\(\w+, "([\w-]+)", (\w+), (\d+), (\d+)\)', tree.text(header)):
+        code.append((name, int(fail) / 100, int(warn) / 100))
+        if group not in groups:
+            yield f'{header}: {name} is of no group: {group}'
+    has = {catalogue: [(r[0], float(r[1]), float(r[2])) for r in re.findall(
+               r'^\| ([a-z0-9]+-[a-z0-9-]+) \|(?:[^|\\]|\\.)*\|(?:[^|\\]|\\.)*\| ([\d.]+) \| ([\d.]+) \|', tree.text(catalogue), re.M)],
+           page: [(r[0], float(r[1]), float(r[2])) for r in re.findall(
+               r'^\.It Cm ([a-z0-9]+-[a-z0-9-]+) Pq ([\d.]+), ([\d.]+)$', tree.text(page), re.M)]}
+    for path, rows in has.items():
+        for row in code:
+            if row not in rows:
+                yield f'{path}: does not have {row[0]} with {row[1]:g} and {row[2]:g}'
+        for row in rows:
+            if row not in code:
+                yield f'{path}: has {row[0]}, which {header} does not have like that'
+        if sorted(rows) == sorted(code) and rows != code:
+            yield f'{path}: another order than {header}'
+    for item in re.split(r'^\.It Cm ', tree.text(page), flags=re.M)[1:]:
+        name = item.split(' ')[0].strip()
+        if name in dict((r[0], r) for r in code) and not re.search(r'RFC \d|sender guidelines', item):
+            yield f'{page}: {name} names no RFC'
+
+
 def formatted(tree):
     """sources are as clang-format leaves them"""
     if not shutil.which('clang-format'):
@@ -367,8 +397,6 @@ def finished(tree):
 def usage(tree):
     """every command answers a wrong option with its usage and 111"""
     for name in commands(tree):
-        if name == 'mr-dnscheck':  # codes of monitoring plugins
-            continue
         for option in ('-?', '-%'):
             try:
                 out = subprocess.run([os.path.join(tree.build, 'bin', name), option], timeout=60,
@@ -395,5 +423,5 @@ def one_package_list(tree):
 
 RULES = [ranks, own_header_first, third_party, header_form, external_names, mutable_data,
          banned_calls, banned_symbols, quiet_library, warnings_on, no_typedef, only_out,
-         function_length, file_length, pages, tests, page_sections, log_page, page_lint, formatted,
+         function_length, file_length, pages, tests, page_sections, log_page, page_lint, dnschecks, formatted,
          finished, usage, one_package_list]

@@ -70,6 +70,11 @@ GOOD = {
     'test/e2e/x.t': '#!/bin/sh\n',
     'build/bin/mr-x': PROG,
 }
+CHECKS = {
+    'lib/check/dnsreport.h': 'G(DNS, 1000)\nC(A_B, "a-b", DNS, 100, 25)\nC(C_D, "c-d", DNS, 0, 0)\n',
+    'test/dns/CHECKS.md': '| a-b | x | y | 1 | 0.25 | z |\n| c-d | x | y \\| z | 0 | 0 | z |\n',
+    'man/mr-dnscheck.1': PAGE + '.Bl -tag\n.It Cm a-b Pq 1, 0.25\nx RFC 1\n.It Cm c-d Pq 0, 0\nRFC 2\n.El\n',
+}
 OTHER = HEADER.replace('a.h', 'b.h').replace('BASE_A', 'DNS_B')
 
 
@@ -119,6 +124,12 @@ BAD = [
     ('log_page', 'why= of event=old', {'cmd/mr-x.c': 'MR_LOG(l, X, "old", { "why", f(1) });\n'}),
     ('log_page', 'nothing writes event=old', {'cmd/mr-x.c': 'int x;\n'}),
     ('page_lint', 'mr-x.1', {'man/mr-x.1': PAGE + '.Xx bad macro\n'}),
+    ('dnschecks', 'no group', {**CHECKS, 'lib/check/dnsreport.h': CHECKS['lib/check/dnsreport.h'].replace('"a-b", DNS', '"a-b", X')}),
+    ('dnschecks', 'CHECKS.md: does not have a-b', {**CHECKS, 'test/dns/CHECKS.md': '| c-d | x | y | 0 | 0 | z |\n'}),
+    ('dnschecks', 'CHECKS.md: has a-b, which', {**CHECKS, 'test/dns/CHECKS.md': CHECKS['test/dns/CHECKS.md'].replace('0.25', '0.5')}),
+    ('dnschecks', '.1: does not have c-d', {**CHECKS, 'man/mr-dnscheck.1': CHECKS['man/mr-dnscheck.1'].replace('c-d', 'c-e')}),
+    ('dnschecks', 'another order', {**CHECKS, 'lib/check/dnsreport.h': 'G(DNS, 1)\nC(C, "c-d", DNS, 0, 0) C(A, "a-b", DNS, 100, 25)'}),
+    ('dnschecks', 'a-b names no RFC', {**CHECKS, 'man/mr-dnscheck.1': CHECKS['man/mr-dnscheck.1'].replace('RFC 1', 'x')}),
     ('formatted', 'clang-format', {'lib/base/a.c': SOURCE.replace('\treturn', '  return')}),
     ('finished', 'TODO', {'lib/base/a.c': more('/* TO' 'DO: the rest */\n')}),
     ('finished', 'stub', {'man/mr-x.1': PAGE + 'This is a st' 'ub.\n'}),

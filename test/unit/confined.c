@@ -41,6 +41,7 @@ look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct 
 
 	(void)state;
 	(void)err;
+	a->note = MR_STR("a note\nof it");
 	if (read(fd, text, sizeof text - 1) < 0)
 		text[0] = '?';
 	mr_answer_say(a, MR_REFUSE, "5.7.1 read=%s sender=%s%s%s%s%s%s%s%s%s", text,
@@ -218,6 +219,7 @@ main(void)
 	is(answer.text, seen,
 	    "it reads the system's files, and has memory; no other file, socket, process, signal, "
 	    "descriptor");
+	is(answer.note, "a note?of it", "its note comes along, printable");
 	first = w.confined.pid;
 	ok(ask(&w, 4, &answer, &err) == MR_OK && answer.verdict == MR_DEFER, "a fault of its own");
 	ok(ask(&w, 5, &answer, &err) == MR_OK && w.confined.pid == first && first > 0,

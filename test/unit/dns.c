@@ -25,7 +25,9 @@ static const char records[] = "# a world\n"
                               "half.example A 192.0.2.4\n"
                               "gone.example ! NXDOMAIN\n"
                               "1.2.0.192.in-addr.arpa PTR a.example\n"
-                              "zone.example SOA ns.zone.example h.zone.example 1 2 3 4 5\n";
+                              "zone.example SOA ns.zone.example h.zone.example 1 2 3 4 5\n"
+                              "old.example SPF \"v=spf1 -all\"\n"
+                              "_25._tcp.a.example TLSA 3 1 1 00ff\n";
 
 static const struct {
 	const char *name;
@@ -99,7 +101,15 @@ test_records(struct mr_dns *dns)
 	struct mr_dns_record r = get(dns, "a.example", MR_DNS_AAAA);
 
 	is(mr_ip_text(storage, &r.ip), "2001:db8::1", "an IPv6 address");
-	is(get(dns, "a.example", MR_DNS_TXT).text, "one two;\377", "strings of a TXT are joined");
+	r = get(dns, "a.example", MR_DNS_TXT);
+	is(r.text, "one two;\377", "strings of a TXT are joined");
+	ok(r.strings.n == r.text.n + 2 && r.strings.p[0] == r.strings.p[1 + r.strings.p[0]] - 1,
+	    "and kept as they are");
+	is(get(dns, "old.example", MR_DNS_SPF).text, "v=spf1 -all", "type 99 is like TXT");
+	is(get(dns, "_25._tcp.a.example", MR_DNS_TLSA).text, "3 1 1 00ff", "a TLSA");
+	ok(mr_dns_get(dns, MR_STR("c1.example"), MR_DNS_A, 0)->links == 2, "links of a chain");
+	ok(mr_dns_get(dns, MR_STR("zone.example"), MR_DNS_SOA_UNCHECKED, 0)->n == 1,
+	    "a SOA without validation");
 	r = get(dns, "a.example", MR_DNS_MX);
 	ok(r.preference == 10, "preference of an MX");
 	is(r.text, "mx.a.example", "its name is in lower case, without final dot");
@@ -108,6 +118,111 @@ test_records(struct mr_dns *dns)
 	is(get(dns, "zone.example", MR_DNS_SOA).text, "ns.zone.example h.zone.example 1 2 3 4 5",
 	    "other types in presentation form");
 	ok(mr_dns_get(dns, MR_STR("a.example"), MR_DNS_A, 0)->rec[1].ttl_s == 60, "a TTL");
+}
+
+/* ---- a zone that is not published yet -------------------------------------------------------------- */
+
+static const char zone_file[] = "$TTL 600\n"
+                                "@	IN SOA ns.z.example. h 1 7200 3600 \\\n";
+
+static const char zone_lines[] = "@ 300 IN SOA ns h ( 1 7200 ; refresh\n"
+                                 "	3600 1209600 3600 )\n"
+                                 "  NS ns\n"
+                                 "$TTL 600\n"
+                                 "ns A 192.0.2.1\n"
+                                 "*.w TXT \"star\"\n"
+                                 "there.w A 192.0.2.2\n"
+                                 "deep.there.w A 192.0.2.3\n"
+                                 "out CNAME far.example.\n"
+                                 "in CNAME ns\n"
+                                 "*.c CNAME ns\n"
+                                 "sub NS ns.elsewhere.example.\n"
+                                 "$ORIGIN o.z.example.\n"
+                                 "x MX 10 y\n";
+
+static const struct {
+	const char *name;
+	enum mr_dns_type type;
+	enum mr_dns_result result;
+	size_t n;
+	const char *canonical;
+	unsigned links;
+} zone_answers[] = {
+	{ "z.example", MR_DNS_SOA, MR_DNS_FOUND, 1, "z.example", 0 },
+	{ "ns.z.example", MR_DNS_A, MR_DNS_FOUND, 1, "ns.z.example", 0 },
+	{ "ns.z.example", MR_DNS_AAAA, MR_DNS_NODATA, 0, "ns.z.example", 0 },
+	{ "none.z.example", MR_DNS_A, MR_DNS_NXDOMAIN, 0, "none.z.example", 0 },
+	{ "any.w.z.example", MR_DNS_TXT, MR_DNS_FOUND, 1, "any.w.z.example", 0 },
+	{ "a.b.w.z.example", MR_DNS_TXT, MR_DNS_FOUND, 1, "a.b.w.z.example", 0 },
+	{ "any.w.z.example", MR_DNS_A, MR_DNS_NODATA, 0, "any.w.z.example", 0 },
+	{ "there.w.z.example", MR_DNS_TXT, MR_DNS_NODATA, 0, "there.w.z.example", 0 },
+	{ "no.there.w.z.example", MR_DNS_TXT, MR_DNS_NXDOMAIN, 0, "no.there.w.z.example", 0 },
+	{ "in.z.example", MR_DNS_A, MR_DNS_FOUND, 1, "ns.z.example", 1 },
+	{ "any.c.z.example", MR_DNS_A, MR_DNS_FOUND, 1, "ns.z.example", 1 },
+	{ "out.z.example", MR_DNS_A, MR_DNS_FOUND, 1, "end.example", 2 },
+	{ "out.z.example", MR_DNS_CNAME, MR_DNS_FOUND, 1, "out.z.example", 0 },
+	{ "x.sub.z.example", MR_DNS_A, MR_DNS_FOUND, 1, "x.sub.z.example", 0 },
+	{ "x.o.z.example", MR_DNS_MX, MR_DNS_FOUND, 1, "x.o.z.example", 0 },
+	{ "end.example", MR_DNS_A, MR_DNS_FOUND, 1, "end.example", 0 },
+};
+
+/* A resolver with `lines` for all, and a zone. */
+static struct mr_dns *
+open_zone(const char *lines, struct mr_err *err)
+{
+	char zone[] = "/tmp/mr-zone.XXXXXX", world[] = "/tmp/mr-dns.XXXXXX", option[64];
+	static const char others[] = "far.example CNAME end.example\nend.example A 192.0.2.9\n"
+	                             "x.sub.z.example A 192.0.2.10\nnone.z.example A 192.0.2.11\n";
+	struct mr_dns_conf conf;
+	struct mr_dns *dns;
+	int fd[] = { mkstemp(zone), mkstemp(world) };
+
+	if (write(fd[0], lines, strlen(lines)) != (ssize_t)strlen(lines)
+	    || write(fd[1], others, strlen(others)) != (ssize_t)strlen(others))
+		exit(111);
+	close(fd[0]);
+	close(fd[1]);
+	snprintf(option, sizeof option, "file:%s", world);
+	mr_dns_conf_parse(&conf, option, err);
+	conf.zone = zone;
+	conf.zone_origin = "z.example";
+	mr_dns_open(&dns, &conf, err);
+	unlink(zone);
+	unlink(world);
+	return dns;
+}
+
+static void
+test_zone(void)
+{
+	struct mr_err err = { "" };
+	struct mr_dns *dns = open_zone(zone_lines, &err);
+
+	if (!ok(dns != NULL, "a zone file"))
+		printf("# %s\n", err.text);
+	for (size_t i = 0; dns && i < sizeof zone_answers / sizeof *zone_answers; i++) {
+		const struct mr_dns_answer *a =
+		    mr_dns_get(dns, mr_str(zone_answers[i].name), zone_answers[i].type, INT64_MAX);
+
+		ok(a->result == zone_answers[i].result && a->n == zone_answers[i].n
+		        && a->links == zone_answers[i].links,
+		    "zone: %s type %d: %d, %zu records, %u links", zone_answers[i].name,
+		    zone_answers[i].type, (int)a->result, a->n, a->links);
+		is(a->canonical, zone_answers[i].canonical, "its canonical name");
+	}
+	if (dns)
+		ok(mr_dns_get(dns, MR_STR("ns.z.example"), MR_DNS_A, 0)->rec[0].ttl_s == 600,
+		    "$TTL");
+	mr_dns_close(dns);
+	ok(!open_zone(zone_file, &err), "a line that does not end: %s", err.text);
+	ok(!open_zone("", &err), "an empty file: %s", err.text);
+	ok(!open_zone("a A 192.0.2.1\nb A x\n", &err) && strstr(err.text, "line 2"),
+	    "a wrong line: %s", err.text);
+	ok(!open_zone("$INCLUDE /etc/passwd\n", &err), "$INCLUDE: %s", err.text);
+	dns = open_zone("a A 192.0.2.1", &err);
+	ok(dns && mr_dns_get(dns, MR_STR("a.z.example"), MR_DNS_A, 0)->n == 1,
+	    "no SOA, no line end: the origin is the zone");
+	mr_dns_close(dns);
 }
 
 static const struct {
@@ -257,6 +372,7 @@ main(void)
 	test_carried(dns);
 	mr_dns_close(dns);
 	test_bad();
+	test_zone();
 	test_memory();
 	test_deadline();
 	return done_testing();
