@@ -19,6 +19,9 @@ PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 pr
 	opendkim-tools spamassassin spamc spamd postsrsd openssl publicsuffix nsd unbound rbldnsd redis-server swaks \
 	postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools ripmime procmail python3-dnspython bsdutils
 
+# What the bench sets beside mr; without them it leaves columns out.
+PKGS_BENCH = postgrey postfix-policyd-spf-python opendkim rspamd redis-server gnuplot-nox
+
 CC      ?= gcc
 WARN     = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef $(if $(CI),-Werror)
@@ -58,7 +61,7 @@ ASK      = $(B)/bench/dns
 FUZZ_S  ?= 60
 PROVE    = MR_BUILD=$(abspath $(B)) prove --timer
 
-.PHONY: all check lint unit e2e test peer san fuzz cover bench demo deps format install dist clean
+.PHONY: all check lint unit e2e test peer san fuzz cover bench bench-deps demo deps format install dist clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -179,7 +182,8 @@ format:
 
 # ---- what a fresh Debian 12 lacks -----------------------------------------------------------------
 
-deps:
+bench-deps: PKGS_TEST += $(PKGS_BENCH)
+deps bench-deps:
 	@command -v dpkg-query >/dev/null || { echo "deps: not a Debian system; needed: $(PKGS_BUILD) $(PKGS_TEST)"; exit 0; }; \
 	need=; for p in $(PKGS_BUILD) $(PKGS_TEST); do \
 		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || need="$$need $$p"; done; \

@@ -1,8 +1,9 @@
 /* load - sends N messages over P sessions at once, M a connection, to an SMTP server on loopback.
- * usage: load PORT N P M BYTES RCPT
+ * usage: load PORT N P M RCPT MESSAGE...
+ * MESSAGE is a file as it goes over the wire, with the dot at the end; its name is CLIENT,SENDER, the address
+ * that it comes from and its reverse-path.  A connection takes the next one, and sends it M times.
  * Prints one line: accepted, refused, seconds, p50_ms and p99_ms (connect to 250 after the dot, or MAIL
  * to 250 for later messages of a connection). */
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/opt.h"
 
@@ -15,13 +16,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum step { BANNER, EHLO, MAIL, RCPT, DATA, DOT, QUIT };
 
+struct message {
+	struct in_addr client;
+	const char *sender, *domain;
+	const char *wire;
+	size_t wire_n;
+};
+
 struct client {
 	int fd;
+	const struct message *message;
 	enum step step;
 	uint64_t left; /* messages that this connection may still send */
 	int64_t begin_us;
@@ -30,10 +41,10 @@ struct client {
 };
 
 struct load {
-	uint64_t port, todo, sessions, each, bytes;
+	uint64_t port, todo, sessions, each;
 	const char *rcpt;
-	char *body;
-	size_t body_n;
+	struct message *message;
+	size_t message_n, connections;
 	uint64_t accepted, refused, started;
 	int64_t *took_us;
 };
@@ -46,21 +57,28 @@ die(const char *what)
 }
 
 static void
-make_body(struct load *l)
+read_message(struct message *m, char *path)
 {
-	static const char line[] =
-	    "The quick brown fox jumps over the lazy dog, again and again.\r\n";
-	struct mr_buf b;
+	char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	int fd = open(path, O_RDONLY);
+	struct stat st;
+	char *comma;
 
-	mr_buf_init(&b, l->bytes + 1024);
-	mr_buf_adds(&b, "From: Load <load@client.example>\r\nTo: <");
-	mr_buf_adds(&b, l->rcpt);
-	mr_buf_adds(&b, ">\r\nSubject: load\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n\r\n");
-	while (b.n + sizeof line < l->bytes)
-		mr_buf_adds(&b, line);
-	mr_buf_adds(&b, ".\r\n");
-	l->body = b.p;
-	l->body_n = b.n;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die(path);
+	m->wire_n = (size_t)st.st_size;
+	m->wire = mmap(NULL, m->wire_n, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (m->wire == MAP_FAILED)
+		die(path);
+	close(fd);
+	errno = EINVAL;
+	if (!(comma = strchr(name, ',')))
+		die(path);
+	*comma = '\0';
+	m->sender = comma + 1;
+	if (inet_pton(AF_INET, name, &m->client) != 1 || !strchr(m->sender, '@'))
+		die(path);
+	m->domain = strchr(m->sender, '@') + 1;
 }
 
 static void
@@ -77,10 +95,10 @@ say(struct client *c, const char *p, size_t n)
 }
 
 static void
-command(struct client *c, enum step next, const char *fmt, const char *arg)
+command(struct client *c, enum step next, const char *before, const char *arg, const char *after)
 {
 	char line[512];
-	int n = snprintf(line, sizeof line, "%s%s%s", fmt, arg, *arg ? ">\r\n" : "\r\n");
+	int n = snprintf(line, sizeof line, "%s%s%s\r\n", before, arg, after);
 
 	c->step = next;
 	say(c, line, (size_t)n);
@@ -90,12 +108,16 @@ static void
 open_client(struct load *l, struct client *c)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)l->port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	uint64_t open = l->todo - l->started;
 
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	*c =
 	    (struct client){ .fd = socket(AF_INET, SOCK_STREAM, 0), .begin_us = mr_clock_now_us() };
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&sa, sizeof sa) < 0)
+	c->message = &l->message[l->connections++ % l->message_n];
+	from.sin_addr = c->message->client;
+	if (c->fd < 0 || bind(c->fd, (struct sockaddr *)&from, sizeof from) < 0
+	    || connect(c->fd, (struct sockaddr *)&sa, sizeof sa) < 0)
 		die("connect");
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	c->left = open < l->each ? open : l->each;
@@ -109,33 +131,33 @@ on_reply(struct load *l, struct client *c, int code)
 	if (c->step != DATA && code >= 400) {
 		l->refused += c->left;
 		c->left = 0;
-		command(c, QUIT, "QUIT", "");
+		command(c, QUIT, "QUIT", "", "");
 		return;
 	}
 	switch (c->step) {
 	case BANNER:
-		command(c, EHLO, "EHLO client.example", "");
+		command(c, EHLO, "EHLO mail.", c->message->domain, "");
 		break;
 	case EHLO:
-		command(c, MAIL, "MAIL FROM:<load@client.example>", "");
+		command(c, MAIL, "MAIL FROM:<", c->message->sender, ">");
 		break;
 	case MAIL:
-		command(c, RCPT, "RCPT TO:<", l->rcpt);
+		command(c, RCPT, "RCPT TO:<", l->rcpt, ">");
 		break;
 	case RCPT:
-		command(c, DATA, "DATA", "");
+		command(c, DATA, "DATA", "", "");
 		break;
 	case DATA:
 		c->step = DOT;
-		say(c, l->body, l->body_n);
+		say(c, c->message->wire, c->message->wire_n);
 		break;
 	case DOT:
 		l->took_us[l->accepted++] = mr_clock_now_us() - c->begin_us;
 		c->begin_us = mr_clock_now_us();
 		if (--c->left)
-			command(c, MAIL, "MAIL FROM:<load@client.example>", "");
+			command(c, MAIL, "MAIL FROM:<", c->message->sender, ">");
 		else
-			command(c, QUIT, "QUIT", "");
+			command(c, QUIT, "QUIT", "", "");
 		break;
 	case QUIT:
 		break;
@@ -182,24 +204,27 @@ int
 main(int argc, char **argv)
 {
 	struct load l = { 0 };
-	uint64_t *const number[] = { &l.port, &l.todo, &l.sessions, &l.each, &l.bytes };
+	uint64_t *const number[] = { &l.port, &l.todo, &l.sessions, &l.each };
 	struct client *client;
 	struct pollfd *p;
 	int64_t begin;
 	double s;
 
-	if (argc != 7)
-		return fprintf(stderr, "usage: load PORT N P M BYTES RCPT\n"), 111;
-	for (int i = 0; i < 5; i++)
+	if (argc < 7)
+		return fprintf(stderr, "usage: load PORT N P M RCPT MESSAGE...\n"), 111;
+	for (int i = 0; i < 4; i++)
 		if (!mr_str_num(mr_str(argv[i + 1]), 100000000, number[i]) || !*number[i])
 			return fprintf(stderr, "load: bad number %s\n", argv[i + 1]), 111;
-	l.rcpt = argv[6];
-	make_body(&l);
+	l.rcpt = argv[5];
+	l.message_n = (size_t)argc - 6;
+	l.message = calloc(l.message_n, sizeof *l.message);
 	client = calloc(l.sessions, sizeof *client);
 	p = calloc(l.sessions, sizeof *p);
 	l.took_us = calloc(l.todo, sizeof *l.took_us);
-	if (!client || !p || !l.took_us)
+	if (!client || !p || !l.took_us || !l.message)
 		die("memory");
+	for (size_t i = 0; i < l.message_n; i++)
+		read_message(&l.message[i], argv[6 + i]);
 	begin = mr_clock_now_us();
 	for (uint64_t i = 0; i < l.sessions; i++)
 		client[i].fd = -1;
