@@ -69,6 +69,17 @@ mr_arena_dup(struct mr_arena *a, struct mr_str s)
 }
 
 struct mr_str
+mr_arena_shown(struct mr_arena *a, struct mr_str s, size_t max, const char *without)
+{
+	size_t n = s.n < max ? s.n : max;
+	char *p = mr_arena_alloc(a, n + 1);
+
+	for (size_t i = 0; p && i < n; i++)
+		p[i] = s.p[i] < ' ' || s.p[i] > '~' || strchr(without, s.p[i]) ? '?' : s.p[i];
+	return (struct mr_str){ p, p ? n : 0 };
+}
+
+struct mr_str
 mr_arena_fmt(struct mr_arena *a, const char *fmt, ...)
 {
 	va_list ap, again;

@@ -23,6 +23,10 @@ void *mr_arena_alloc(struct mr_arena *a, size_t n);
 /* A copy with a NUL behind it (not counted); p is NULL when there is no memory. */
 struct mr_str mr_arena_dup(struct mr_arena *a, struct mr_str s);
 
+/* What others wrote, for people: at most `max` bytes of its front, and '?' for each that is not printable ASCII or
+ * stands in `without`.  p is NULL when there is no memory. */
+struct mr_str mr_arena_shown(struct mr_arena *a, struct mr_str s, size_t max, const char *without);
+
 /* printf into the arena; p is NULL when there is no memory. */
 struct mr_str
 mr_arena_fmt(struct mr_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -135,13 +135,6 @@ mr_dnsreport_outage_word(const struct mr_dns_answer *a)
 }
 
 bool
-mr_dnsreport_is_below(struct mr_str name, struct mr_str domain)
-{
-	return name.n >= domain.n && (name.n == domain.n || name.p[name.n - domain.n - 1] == '.')
-	    && mr_str_caseeq(mr_str_from(name, name.n - domain.n), domain);
-}
-
-bool
 mr_dnsreport_is_ldh(struct mr_str name)
 {
 	struct mr_str rest = name, label;

@@ -101,7 +101,7 @@ plan(struct mr_dnsreport_pass *p, struct selector *s, const struct mr_dns_answer
 
 	if (published && published->links)
 		owner = published->canonical;
-	if (!mr_dnsreport_is_below(owner, p->domain) || !(good = compose(p, s, text)).p)
+	if (!mr_domain_is_below(owner, p->domain) || !(good = compose(p, s, text)).p)
 		return;
 	for (size_t i = 0; mr_is_found(published) && i < published->n; i++)
 		mr_dnsreport_line(

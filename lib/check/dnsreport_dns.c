@@ -42,7 +42,7 @@ mr_dnsreport_chain(struct mr_dnsreport_pass *p, struct mr_str name, const struct
 		return;
 	first = mr_dnsreport_ask(p, name, MR_DNS_CNAME);
 	fix = mr_dnsreport_fix(p);
-	if (fix && mr_is_found(first) && mr_dnsreport_is_below(name, p->domain)) {
+	if (fix && mr_is_found(first) && mr_domain_is_below(name, p->domain)) {
 		mr_dnsreport_line(p, &fix->remove,
 		    mr_dnsreport_rr(p, name, "CNAME", "%.*s.", (int)first->rec[0].text.n,
 		        first->rec[0].text.p));

@@ -84,7 +84,7 @@ is_doubled(struct mr_str name, struct mr_str domain, size_t *n)
 		if (name.p[i - 1] != '.' || ++labels > LABELS_MAX)
 			continue;
 		if ((labels >= 2 || mr_str_caseeq(suffix, domain))
-		    && mr_dnsreport_is_below(before, suffix)) {
+		    && mr_domain_is_below(before, suffix)) {
 			*n = before.n;
 			return true;
 		}
@@ -124,7 +124,7 @@ check_dot(
 	struct mr_str meant = h->name;
 
 	*is_dot = is_doubled(h->name, p->domain, &meant.n)
-	    && (is_dangling(h) || mr_dnsreport_is_below(meant, p->domain));
+	    && (is_dangling(h) || mr_domain_is_below(meant, p->domain));
 	if (!*is_dot)
 		return;
 	plan->host = meant;
@@ -160,7 +160,7 @@ check_syntax(struct mr_dnsreport_pass *p, const struct mr_dnsreport_host *h, str
 	for (size_t i = 0; text && i < name.n; i++)
 		if (text[i] == '_')
 			text[i] = '-';
-	if (!text || !mr_dnsreport_is_ldh(name) || !mr_dnsreport_is_below(name, p->domain)
+	if (!text || !mr_dnsreport_is_ldh(name) || !mr_domain_is_below(name, p->domain)
 	    || !has_address(h) || !mr_is_none(mr_dnsreport_ask(p, name, MR_DNS_A))
 	    || !mr_is_none(mr_dnsreport_ask(p, name, MR_DNS_AAAA)))
 		return;
@@ -181,7 +181,7 @@ plan_dangling(struct mr_dnsreport_pass *p, const struct mr_dnsreport_host *h, st
 	struct mr_str whole = h->name; /* "mx.elsewhere.example" of "mx.elsewhere.example.DOMAIN" */
 	bool has_other = false;
 
-	if (mr_dnsreport_is_below(h->name, p->domain) && h->name.n > p->domain.n) {
+	if (mr_domain_is_below(h->name, p->domain) && h->name.n > p->domain.n) {
 		whole.n -= p->domain.n + 1;
 		if (mr_dnsreport_is_host(whole)
 		    && (mr_is_found(mr_dnsreport_ask(p, whole, MR_DNS_A))
@@ -194,7 +194,7 @@ plan_dangling(struct mr_dnsreport_pass *p, const struct mr_dnsreport_host *h, st
 		has_other |= is_usable(&p->host[i]);
 	if (has_other)
 		plan->is_dropped = true;
-	else if (mr_dnsreport_is_below(h->name, p->domain))
+	else if (mr_domain_is_below(h->name, p->domain))
 		for (size_t i = 0; i < p->q->ip_n; i++)
 			mr_dnsreport_line(
 			    p, &p->mx_fix->add, mr_dnsreport_address(p, h->name, &p->q->ip[i]));
@@ -445,7 +445,7 @@ check_ipv4(struct mr_dnsreport_pass *p)
 	if (!has_v6 || !fix)
 		return;
 	for (size_t i = 0; i < p->q->ip_n; i++)
-		if (!p->q->ip[i].is_v6 && mr_dnsreport_is_below(p->host[0].name, p->domain))
+		if (!p->q->ip[i].is_v6 && mr_domain_is_below(p->host[0].name, p->domain))
 			mr_dnsreport_line(
 			    p, &fix->add, mr_dnsreport_address(p, p->host[0].name, &p->q->ip[i]));
 	mr_dnsreport_say(

@@ -8,6 +8,7 @@
 #define MR_CHECK_DNSREPORT_PASS_H
 
 #include "check/dnsreport.h"
+#include "mail/addr.h"
 
 #define MR_DNSREPORT_TTL_S 3600 /* of the lines to publish */
 
@@ -85,9 +86,6 @@ mr_dnsreport_ask(struct mr_dnsreport_pass *p, struct mr_str name, enum mr_dns_ty
 
 /* "SERVFAIL", "timeout", ... */
 const char *mr_dnsreport_outage_word(const struct mr_dns_answer *a);
-
-/* True if `name` is `domain` or below it. */
-bool mr_dnsreport_is_below(struct mr_str name, struct mr_str domain);
 
 /* True for the name of a host that others can resolve: LDH labels, more than one, no address. */
 bool mr_dnsreport_is_host(struct mr_str name);

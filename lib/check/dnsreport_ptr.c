@@ -191,7 +191,7 @@ plan_ptr(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sender *s, struc
 		return;
 	a = addresses(p, helo, &s->ip);
 	if (!a || !mr_dns_has_address(a, &s->ip)) {
-		if (!mr_is_none(a) || !mr_dnsreport_is_below(helo, p->domain))
+		if (!mr_is_none(a) || !mr_domain_is_below(helo, p->domain))
 			return;
 		mr_dnsreport_line(p, &fix->add, mr_dnsreport_address(p, helo, &s->ip));
 	}
@@ -260,7 +260,7 @@ check_back(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sender *s,
 	}
 	if (!is_all_known || !name.p)
 		return;
-	if (fix && fix->add.n == 0 && mr_dnsreport_is_below(name, p->domain)
+	if (fix && fix->add.n == 0 && mr_domain_is_below(name, p->domain)
 	    && mr_is_none(addresses(p, name, &s->ip)))
 		mr_dnsreport_line(p, &fix->add, mr_dnsreport_address(p, name, &s->ip));
 	if (lost)
@@ -301,7 +301,7 @@ check_helo(struct mr_dnsreport_pass *p, const struct mr_dnsreport_sender *s,
 		return;
 	}
 	if (!mr_dns_has_address(a, &s->ip)) {
-		if (mr_dnsreport_is_below(s->helo, p->domain) && a->links == 0)
+		if (mr_domain_is_below(s->helo, p->domain) && a->links == 0)
 			mr_dnsreport_line(p, &fix->add, mr_dnsreport_address(p, s->helo, &s->ip));
 		if (is_ptr_good && !names_it(ptr, s->helo))
 			for (size_t i = 0; fix->add.n && i < ptr_fix->remove.n; i++)

@@ -179,21 +179,23 @@ sender_of(struct mr_dnsreport_pass *p)
 	return mr_arena_fmt(p->arena, "postmaster@%.*s", (int)p->domain.n, p->domain.p);
 }
 
+/* True if a walk came to its end; else what is missing, or went wrong, is in the pass. */
+static bool
+is_settled(struct mr_dnsreport_pass *p, enum mr_status st)
+{
+	if (st == MR_NOTFOUND)
+		p->is_pending = true;
+	else if (st)
+		p->fault = MR_TEMP;
+	return st == MR_OK;
+}
+
 bool
 mr_dnsreport_spf_tree(struct mr_dnsreport_pass *p, struct mr_spf_tree *tree, struct mr_str text)
 {
 	struct mr_spf_query q = query_of(p, sender_of(p), text);
 
-	switch (mr_spf_tree_walk(tree, &q, p->dns, p->arena, p->err)) {
-	case MR_OK:
-		return true;
-	case MR_NOTFOUND:
-		p->is_pending = true;
-		return false;
-	default:
-		p->fault = MR_TEMP;
-		return false;
-	}
+	return is_settled(p, mr_spf_tree_walk(tree, &q, p->dns, p->arena, p->err));
 }
 
 /* A record that is one: its terms, its tree. */
@@ -236,16 +238,7 @@ mr_dnsreport_spf_evaluate(struct mr_dnsreport_pass *p, const struct mr_dnsreport
 	q.ip = &s->ip;
 	if (s->helo.n)
 		q.helo = s->helo;
-	switch (mr_spf_check(spf, &q, p->dns, p->arena, p->err)) {
-	case MR_OK:
-		return true;
-	case MR_NOTFOUND:
-		p->is_pending = true;
-		return false;
-	default:
-		p->fault = MR_TEMP;
-		return false;
-	}
+	return is_settled(p, mr_spf_check(spf, &q, p->dns, p->arena, p->err));
 }
 
 /* `record`: p NULL for what is published. */

@@ -1,5 +1,7 @@
 #include "check/spf_walk.h"
 
+#include "mail/addr.h"
+
 #include "dns/names.h"
 
 #include <stdarg.h>
@@ -132,13 +134,6 @@ mr_spf_address_type(const struct mr_spf_walk *w)
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
-static bool
-is_below(struct mr_str name, struct mr_str domain)
-{
-	return name.n > domain.n && name.p[name.n - domain.n - 1] == '.'
-	    && mr_str_caseeq(mr_str_from(name, name.n - domain.n), domain);
-}
-
 bool
 mr_spf_is_host(struct mr_str name)
 {
@@ -155,7 +150,9 @@ mr_spf_validated_name(
 	for (size_t i = 0; i < ptr->n && i < MR_SPF_PTR_MAX; i++) {
 		struct mr_str name = ptr->rec[i].text;
 		const struct mr_dns_answer *a;
-		int rank = mr_str_caseeq(name, domain) ? 3 : is_below(name, domain) ? 2 : is_any;
+		int rank = mr_str_caseeq(name, domain) ? 3
+		    : mr_domain_is_below(name, domain) ? 2
+		                                       : is_any;
 
 		if (rank == 0 || !mr_spf_is_host(name))
 			continue;

@@ -8,8 +8,9 @@ static const char policy_refuses[] =
     "%c.7.1 DMARC policy of %.*s: mail in the name of %.*s must pass SPF or DKIM for it";
 static const char not_checked[] = "%c.7.1 DMARC %s: %.*s";
 
-#define ROUND_MAX 8u   /* batches of one message; a tree walk needs 4 */
-#define SHOWN_MAX 200u /* octets of what others wrote, in header fields */
+#define ROUND_MAX 8u     /* batches of one message; a tree walk needs 4 */
+#define SHOWN_MAX 200u   /* octets of what others wrote, in header fields ... */
+#define UNSAFE    "\"\\" /* ... and what may not stand there */
 
 struct dmarc {
 	const struct mr_filter_conf *conf;
@@ -200,19 +201,6 @@ judge_all(const struct dmarc *s, struct message *m, int fd, struct mr_err *err)
 
 /* ---- answering -------------------------------------------------------------------------------- */
 
-/* What others wrote, in safe characters. */
-static struct mr_str
-shown(struct mr_arena *arena, struct mr_str s)
-{
-	size_t n = s.n < SHOWN_MAX ? s.n : SHOWN_MAX;
-	char *p = mr_arena_alloc(arena, n + 1);
-
-	for (size_t i = 0; p && i < n; i++)
-		p[i] = s.p[i] >= ' ' && s.p[i] <= '~' && s.p[i] != '"' && s.p[i] != '\\' ? s.p[i]
-		                                                                         : '?';
-	return p ? (struct mr_str){ p, n } : MR_STR("");
-}
-
 static const char *
 disposition(const struct author *a)
 {
@@ -231,7 +219,7 @@ add_result(
 	mr_buf_addf(&b, "dmarc=%s", mr_dmarc_result_word(a->d.result));
 	if (a->d.problem.p && a->d.result != MR_DMARC_RESULT_NONE) {
 		mr_buf_adds(&b, " reason=\"");
-		mr_buf_add(&b, shown(m->arena, a->d.problem));
+		mr_buf_add(&b, mr_arena_shown(m->arena, a->d.problem, SHOWN_MAX, UNSAFE));
 		mr_buf_adds(&b, "\"");
 	}
 	if (a->domain.n) {
@@ -292,7 +280,7 @@ say(const struct dmarc *s, const struct author *a, struct mr_answer *answer)
 {
 	enum mr_verdict verdict = a->v.action == MR_DMARC_DO_REJECT ? MR_REFUSE : MR_DEFER;
 	char class = a->v.action == MR_DMARC_DO_REJECT ? '5' : '4';
-	struct mr_str why = shown(answer->arena, a->d.problem);
+	struct mr_str why = mr_arena_shown(answer->arena, a->d.problem, SHOWN_MAX, UNSAFE);
 
 	if (a->v.action == MR_DMARC_DO_QUARANTINE && s->gives_class)
 		answer->verdict = MR_MEMBER;
@@ -338,7 +326,7 @@ add_words(struct mr_buf *b, struct mr_arena *arena, const struct author *a)
 		    (int)d->policy_domain.n, d->policy_domain.p);
 	if (d->problem.p) {
 		mr_buf_adds(b, ": ");
-		mr_buf_add(b, shown(arena, d->problem));
+		mr_buf_add(b, mr_arena_shown(arena, d->problem, SHOWN_MAX, UNSAFE));
 	}
 	if (a->v.action != MR_DMARC_DO_ACCEPT)
 		mr_buf_addf(b, "; %s", mr_dmarc_action_word(a->v.action));

@@ -48,18 +48,14 @@ mimecheck_open(void **state, const struct mr_filter_conf *conf, struct mr_err *e
 
 /* ---- answering -------------------------------------------------------------------------------- */
 
-/* What others wrote, in safe characters. */
+/* What others wrote, in safe characters: its end, where the extension is. */
 static const char *
 shown(struct mr_arena *arena, struct mr_str s)
 {
-	char *p;
-
 	if (s.n > SHOWN_MAX)
 		s = mr_str_from(s, s.n - SHOWN_MAX);
-	p = mr_arena_alloc(arena, s.n + 1);
-	for (size_t i = 0; p && i < s.n; i++)
-		p[i] = s.p[i] >= ' ' && s.p[i] <= '~' && s.p[i] != '"' ? s.p[i] : '?';
-	return p ? p : "";
+	s = mr_arena_shown(arena, s, SHOWN_MAX, "\"");
+	return s.p ? s.p : "";
 }
 
 static const char *

@@ -321,18 +321,6 @@ add_header(
 	return MR_OK;
 }
 
-/* What others wrote, for a line of text. */
-static struct mr_str
-shown(struct mr_arena *arena, struct mr_str s)
-{
-	char *p = mr_arena_alloc(arena, SHOWN_MAX + 1);
-	size_t n = s.n < SHOWN_MAX ? s.n : SHOWN_MAX;
-
-	for (size_t i = 0; p && i < n; i++)
-		p[i] = s.p[i] >= ' ' && s.p[i] <= '~' ? s.p[i] : '?';
-	return p ? (struct mr_str){ p, n } : MR_STR("");
-}
-
 /* The verdict and its reply, if the policy has one for the result. */
 static void
 say(struct mr_answer *answer, const struct checks *c)
@@ -353,8 +341,8 @@ say(struct mr_answer *answer, const struct checks *c)
 	if (verdict == MR_DUNNO)
 		return;
 	class = verdict == MR_REFUSE ? '5' : '4';
-	domain = shown(answer->arena, spf->domain);
-	why = shown(answer->arena, spf->problem);
+	domain = mr_arena_shown(answer->arena, spf->domain, SHOWN_MAX, "");
+	why = mr_arena_shown(answer->arena, spf->problem, SHOWN_MAX, "");
 	more = spf->is_explained_by_domain
 	    ? mr_arena_fmt(answer->arena, domain_explains, (int)domain.n, domain.p)
 	    : MR_STR("; ");
@@ -372,8 +360,9 @@ say(struct mr_answer *answer, const struct checks *c)
 static void
 add_words(struct mr_buf *b, const struct mr_spf *spf, struct mr_arena *arena)
 {
-	struct mr_str domain = shown(arena, spf->domain),
-	              by = shown(arena, spf->problem.p ? spf->problem : spf->term);
+	struct mr_str domain = mr_arena_shown(arena, spf->domain, SHOWN_MAX, ""),
+	              by = mr_arena_shown(
+	                  arena, spf->problem.p ? spf->problem : spf->term, SHOWN_MAX, "");
 
 	mr_buf_addf(b, "%s for %.*s", mr_spf_result_word(spf->result), (int)domain.n, domain.p);
 	if (by.n)
@@ -433,7 +422,7 @@ spf_envelope(void *state, const struct mr_env *env, struct mr_answer *answer, st
 	    || (st = mr_attrs_set(&answer->attrs, answer->arena, MR_STR("spf_result"),
 	            mr_str(mr_spf_result_word(c.mailfrom.result)), err))
 	    || (st = mr_attrs_set(&answer->attrs, answer->arena, MR_STR("spf_domain"),
-	            shown(answer->arena, c.mailfrom.domain), err))
+	            mr_arena_shown(answer->arena, c.mailfrom.domain, SHOWN_MAX, ""), err))
 	    || (st = add_header(answer, s, &c, err)) || (st = add_report(answer, &c, err)))
 		return st;
 	say(answer, &c);

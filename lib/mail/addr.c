@@ -60,6 +60,13 @@ mr_domain_is_valid(struct mr_str s)
 }
 
 bool
+mr_domain_is_below(struct mr_str name, struct mr_str domain)
+{
+	return name.n >= domain.n && (name.n == domain.n || name.p[name.n - domain.n - 1] == '.')
+	    && mr_str_caseeq(mr_str_from(name, name.n - domain.n), domain);
+}
+
+bool
 mr_domain_literal(struct mr_ip *ip, struct mr_str s)
 {
 	if (s.n < 3 || s.p[0] != '[' || s.p[s.n - 1] != ']')

@@ -40,6 +40,9 @@ enum mr_status mr_addr_parse_path(
  * label is a domain, too. */
 bool mr_domain_is_valid(struct mr_str s);
 
+/* True if `name` is `domain` or below it. */
+bool mr_domain_is_below(struct mr_str name, struct mr_str domain);
+
 /* True if `s` is an address literal: [192.0.2.1], [IPv6:2001:db8::1] (4.1.3); *ip is its address. */
 bool mr_domain_literal(struct mr_ip *ip, struct mr_str s);
 bool mr_domain_is_literal(struct mr_str s);

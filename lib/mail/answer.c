@@ -16,16 +16,10 @@ mr_answer_init(struct mr_answer *a, struct mr_arena *arena)
 static struct mr_str
 reply_words(struct mr_arena *arena, struct mr_str s)
 {
-	char *p;
-
 	s = mr_str_trim(s);
 	if (s.n > MR_REPLY_MAX)
 		s = mr_str_trim((struct mr_str){ s.p, MR_REPLY_MAX });
-	if (!(p = mr_arena_alloc(arena, s.n + 1)))
-		return (struct mr_str){ NULL, 0 };
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = s.p[i] < ' ' || s.p[i] > '~' ? '?' : s.p[i];
-	return (struct mr_str){ p, s.n };
+	return mr_arena_shown(arena, s, MR_REPLY_MAX, "");
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "mail/addr.h"
+#include "mail/header.h"
 #include "mail/idn.h"
 #include "mail/message.h"
 
@@ -23,29 +24,12 @@ struct list {
 	struct mailbox box;
 };
 
-/* Skips blanks, line ends and comments; MR_PERM if a comment does not end. */
 static enum mr_status
 skip_cfws(struct mr_str *s, struct mr_err *err)
 {
-	unsigned depth = 0;
-	size_t i = 0;
-
-	for (; i < s->n; i++) {
-		char c = s->p[i];
-
-		if (c == '(')
-			depth++;
-		else if (depth && c == ')')
-			depth--;
-		else if (depth && c == '\\')
-			i++;
-		else if (!depth && c != ' ' && c != '\t' && c != '\r' && c != '\n')
-			break;
-	}
-	if (depth || i > s->n)
-		return mr_err_set(err, MR_PERM, "a comment does not end");
-	*s = mr_str_from(*s, i);
-	return MR_OK;
+	return mr_header_skip_cfws(s, MR_STR(" \t\r\n"))
+	    ? MR_OK
+	    : mr_err_set(err, MR_PERM, "a comment does not end");
 }
 
 /* Length of what begins with `s.p[0]`, " or [, and ends with `end`; 0 if it does not end. */

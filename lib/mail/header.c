@@ -46,10 +46,8 @@ mr_header_is_block(struct mr_str text, struct mr_err *err)
 	return true;
 }
 
-/* Skips blanks, line ends and comments; false if a comment does not end.  strchr finds NUL, too:
- * here and below it ends a word, as it does for readers that take the field for a C string. */
-static bool
-skip_cfws(struct mr_str *s)
+bool
+mr_header_skip_cfws(struct mr_str *s, struct mr_str blanks)
 {
 	unsigned depth = 0;
 	size_t i = 0;
@@ -63,7 +61,7 @@ skip_cfws(struct mr_str *s)
 			depth--;
 		else if (depth && c == '\\')
 			i++;
-		else if (!depth && !strchr(" \t\r\n", c))
+		else if (!depth && mr_str_chr(blanks, c) < 0)
 			break;
 	}
 	if (depth || i > s->n)
@@ -78,7 +76,8 @@ mr_header_authserv_id(struct mr_str value, struct mr_buf *out)
 	bool is_quoted;
 
 	mr_buf_clear(out);
-	if (!skip_cfws(&value) || value.n == 0)
+	/* A NUL is a blank, here and below, as for readers that take the field for a C string. */
+	if (!mr_header_skip_cfws(&value, MR_STR(" \t\r\n\0")) || value.n == 0)
 		return MR_NOTFOUND;
 	is_quoted = value.p[0] == '"';
 	for (size_t i = is_quoted; i < value.n && !out->is_full; i++) {

@@ -22,4 +22,7 @@ enum mr_status mr_header_authserv_id(struct mr_str value, struct mr_buf *out);
 /* Turns LF into CRLF, appended to `out`; CRLF stays. */
 void mr_header_to_crlf(struct mr_str text, struct mr_buf *out);
 
+/* Takes comments (RFC 5322 3.2.2) and the bytes of `blanks` off the front; false if a comment does not end. */
+bool mr_header_skip_cfws(struct mr_str *s, struct mr_str blanks);
+
 #endif

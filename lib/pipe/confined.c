@@ -55,16 +55,19 @@ static enum mr_status
 receive_frame(struct mr_reader *in, uint32_t *number, struct mr_str *text, int64_t deadline_ms,
     struct mr_err *err)
 {
-	struct mr_str s = mr_reader_window(in);
-	struct frame f = { 0, 0 };
+	struct mr_str s;
+	struct frame f;
 	enum mr_status st;
 
-	while (s.n < sizeof f || s.n - sizeof f < f.len) {
+	for (;;) {
+		s = mr_reader_window(in);
+		if (s.n >= sizeof f) {
+			memcpy(&f, s.p, sizeof f);
+			if (s.n - sizeof f >= f.len)
+				break;
+		}
 		if ((st = mr_reader_fill(in, deadline_ms, err)))
 			return st;
-		s = mr_reader_window(in);
-		if (s.n >= sizeof f)
-			memcpy(&f, s.p, sizeof f);
 	}
 	*number = f.number;
 	*text = (struct mr_str){ s.p + sizeof f, f.len };
@@ -278,17 +281,14 @@ static bool
 take_note(struct mr_str *text, struct mr_arena *arena, struct mr_str *note)
 {
 	uint32_t len;
-	char *p;
 
 	if (text->n < sizeof len)
 		return false;
 	memcpy(&len, text->p, sizeof len);
 	*text = mr_str_from(*text, sizeof len);
-	if (len > text->n || !(p = mr_arena_alloc(arena, len + 1)))
+	if (len > text->n)
 		return false;
-	for (uint32_t i = 0; i < len; i++)
-		p[i] = text->p[i] < ' ' || text->p[i] > '~' ? '?' : text->p[i];
-	*note = (struct mr_str){ len ? p : NULL, len };
+	*note = mr_arena_shown(arena, (struct mr_str){ text->p, len }, NOTE_MAX, "");
 	*text = mr_str_from(*text, len);
 	return true;
 }

@@ -11,7 +11,10 @@ cd "$T_DIR" || exit 1
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=mx -keyout mx.key -out mx.csr
 	printf 'subjectAltName=DNS:%s\n' mx.d.test >ext
 	openssl x509 -req -in mx.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out mx.pem
-} >openssl.log 2>&1 || skip_all "openssl: $(tail -n 1 openssl.log)"
+} >openssl.log 2>&1 || {
+	sed 's/^/# /' openssl.log
+	exit 1
+}
 cat mx.key mx.pem ca.pem >server.pem
 spki() { openssl x509 -in "$1" -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst "-$2" -hex | sed 's/.*= //'; }
 full() { openssl x509 -in "$1" -outform der | openssl dgst "-$2" -hex | sed 's/.*= //'; }

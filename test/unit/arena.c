@@ -85,5 +85,12 @@ main(void)
 	ok(!a.chunks, "freed twice");
 	ceiling();
 	grow();
+	mr_arena_init(&a, 4096);
+	is(mr_arena_shown(&a, MR_STR("a\"b\0c\x7f\xc3\n"), 100, "\""), "a?b?c???",
+	    "what others wrote");
+	is(mr_arena_shown(&a, MR_STR("abcdef"), 3, ""), "abc", "no more than is asked for");
+	mr_arena_free(&a);
+	mr_arena_init(&a, 0);
+	ok(!mr_arena_shown(&a, MR_STR("abc"), 3, "").p, "no memory");
 	return done_testing();
 }
