@@ -192,7 +192,10 @@ pipe_command(struct options *o, const char *spec)
 	struct mr_pipeline pl;
 	struct mr_err err;
 	int code = MR_DUNNO;
-	enum mr_status st = mr_pipeline_open(&pl, spec, &o->pipe, &err);
+	enum mr_status st;
+
+	o->pipe.will_fork = o->is_check || o->cases;
+	st = mr_pipeline_open(&pl, spec, &o->pipe, &err);
 
 	if (o->is_check)
 		code = check(&pl, spec, st, &err);

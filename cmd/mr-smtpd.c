@@ -139,6 +139,7 @@ run(struct options *o)
 			    1, mr_str("421 4.3.0 Temporary problem of this host\r\n"), NULL);
 		return fault(&o->log, &err);
 	}
+	o->files.pipe.will_fork = fd >= 0;
 	if (fd >= 0)
 		st = mr_smtpd_listen(fd, &o->files, &spool, &err);
 	else {

@@ -136,11 +136,18 @@ dkimsign_open(void **state, const struct mr_filter_conf *conf, struct mr_err *er
 	*state = d;
 	if (conf->operand_n)
 		return mr_err_set(err, MR_USAGE, "no operand is needed");
-	/* OpenSSL, but no key: that is for the child that signs. */
 	if ((st = open_table(d, conf, err)) || (st = plan_by_hand(d, err))
-	    || (st = check_plan(&d->plan, err)) || (st = mr_crypto_load(err)))
+	    || (st = check_plan(&d->plan, err)))
 		dkimsign_close(d);
 	return st;
+}
+
+/* OpenSSL, but no key: that is for the child that signs. */
+static enum mr_status
+dkimsign_preload(void *state, struct mr_err *err)
+{
+	(void)state;
+	return mr_crypto_load(err);
 }
 
 /* ---- signing ------------------------------------------------------------------------------------ */
@@ -252,6 +259,7 @@ const struct mr_filter mr_filter_dkimsign = {
 	.prints_message = true,
 	.has_secrets = true,
 	.open = dkimsign_open,
+	.preload = dkimsign_preload,
 	.message = dkimsign_message,
 	.close = dkimsign_close,
 };

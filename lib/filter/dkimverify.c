@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "check/dkim_verify.h"
 #include "filter/filter.h"
+#include "mail/addr.h"
 #include "mail/authres.h"
 #include "mail/from.h"
 #include "table/table.h"
@@ -104,24 +105,24 @@ dkimverify_open(void **state, const struct mr_filter_conf *conf, struct mr_err *
 	if (st == MR_OK && conf->operand_n)
 		st = mr_table_load(
 		    &v->table, conf->watch, conf->operand[0], MR_TABLE_MAP, check_entry, NULL, err);
-	if (st == MR_OK)
-		st = mr_opendkim_load(&v->lib, err);
-	if (st == MR_OK)
-		st = mr_dkim_warm_up(err);
-	if (st)
-		dkimverify_close(v);
 	return st;
 }
 
-/* ---- verdict ------------------------------------------------------------------------------------ */
-
-/* True if `a` is `b` or below it. */
-static bool
-is_below(struct mr_str a, struct mr_str b)
+static enum mr_status
+load_library(struct dkimverify *v, struct mr_err *err)
 {
-	return a.n >= b.n && mr_str_caseeq(mr_str_from(a, a.n - b.n), b)
-	    && (a.n == b.n || a.p[a.n - b.n - 1] == '.');
+	return v->lib ? MR_OK : mr_opendkim_load(&v->lib, err);
 }
+
+static enum mr_status
+dkimverify_preload(void *state, struct mr_err *err)
+{
+	enum mr_status st = load_library(state, err);
+
+	return st ? st : mr_dkim_warm_up(err);
+}
+
+/* ---- verdict ------------------------------------------------------------------------------------ */
 
 /* What counts for mail of `domain` (n 0: for any): its own signatures, or those of a domain above or below
  * it.  NULL: there is none.  A signature of a signer who is trying things out counts if it is good only
@@ -137,7 +138,8 @@ best_for(const struct mr_dkim *dkim, struct mr_str domain)
 		if ((r->is_test && r->word != MR_DKIM_PASS)
 		    || (domain.n
 		        && (!r->domain.p
-		            || (!is_below(r->domain, domain) && !is_below(domain, r->domain)))))
+		            || (!mr_domain_is_below(r->domain, domain)
+		                && !mr_domain_is_below(domain, r->domain)))))
 			continue;
 		if (!best || r->word < best->word)
 			best = r;
@@ -337,14 +339,16 @@ static enum mr_status
 dkimverify_message(
     void *state, int fd, const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
 {
-	const struct dkimverify *v = state;
-	struct mr_dkim_conf conf = { .lib = v->lib,
-		.dns = v->conf->dns,
+	struct dkimverify *v = state;
+	struct mr_dkim_conf conf = { .dns = v->conf->dns,
 		.deadline_ms = v->conf->dns_deadline_ms,
 		.now_s = mr_clock_now_s() };
 	struct mr_dkim dkim;
 	enum mr_status st;
 
+	if ((st = load_library(v, err)))
+		return st;
+	conf.lib = v->lib;
 	if ((st = mr_dkim_verify(&dkim, &conf, fd, answer->arena, err)))
 		return st;
 	tell_log(v, env, &dkim);
@@ -363,6 +367,7 @@ const struct mr_filter mr_filter_dkimverify = {
 	.prints_message = true,
 	.time_s = TIME_S,
 	.open = dkimverify_open,
+	.preload = dkimverify_preload,
 	.message = dkimverify_message,
 	.close = dkimverify_close,
 };

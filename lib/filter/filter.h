@@ -72,6 +72,9 @@ struct mr_filter {
 	/* Options, tables, keys.  Before any fork; no socket, no store.  *state is the filter's. */
 	enum mr_status (*open)(void **state, const struct mr_filter_conf *conf, struct mr_err *err);
 
+	/* What each process would load for itself at first need, for one that forks many, or checks. */
+	enum mr_status (*preload)(void *state, struct mr_err *err);
+
 	/* After the fork, at first use: store, sockets. */
 	enum mr_status (*begin)(void *state, struct mr_err *err);
 

@@ -79,6 +79,8 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 		return;
 	}
 	step->filter = filter;
+	if (pl->conf.will_fork && filter->preload && filter->preload(step->own.state, &err))
+		mr_spec_complain(spec, st->line, false, "stage '%s': %s", st->name, err.text);
 	if (filter->message && st->phase != MR_DATA)
 		mr_spec_complain(spec, st->line, false,
 		    "stage '%s': %s needs the message, which only data has", st->name,

@@ -13,6 +13,7 @@ struct mr_pipe_conf {
 	const char *path;       /* where foreign programs are: "dir:dir" */
 	bool exec_all;          /* execute own filters, too (-x) */
 	const char *resolver;   /* -D, for filters that have none; NULL: the system's */
+	bool will_fork;         /* load now what its children would load each; also to check all */
 	bool is_rehearsal;      /* stores are in memory, whatever the spec says */
 };
 
