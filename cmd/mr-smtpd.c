@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static const char usage_text[] =
-    "usage: mr-smtpd [-vx] [-D host:port] [-N name] [-R routes] [-Q spool] [-o limit=value ...] \n"
+    "usage: mr-smtpd [-vx] [-D host:port] [-N name] [-R routes] [-Q spool] [-o limit=value ...]\n"
     "                [-u user] [-L address:port] [SPEC]\n";
 
 struct options {
