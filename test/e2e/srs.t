@@ -135,7 +135,9 @@ is "within our domain the sender stays" "$(of ann@ours.example)" a@client.exampl
 like "elsewhere it is ours" "$(of eve@provider.example)" "^${SRS}client.example=a@ours.example\$"
 is "the same for both" "$(of dora@other.example)" "$(of eve@provider.example)"
 is "who go in one transaction" "$(grep -l 'eve@provider' out/*.env)" "$(grep -l 'dora@other' out/*.env)"
-like "the log has both" "$(cat queue.log)" "event=delivered id=[^ ]* sender=a@client.example reverse_path=\"?${SRS}client.example=a@ours.example\"? rcpt=eve@provider.example"
+logged() { grep -Eq "$1" queue.log; }
+ok "the log has both" wait_for 60 logged "event=delivered id=[^ ]* sender=a@client.example reverse_path=\"?${SRS}client.example=a@ours.example\"? rcpt=eve@provider.example"
+ok "and has the third" wait_for 60 logged 'event=delivered .*rcpt=ann@ours.example'
 is "and nothing where it stays" "$(grep 'rcpt=ann@ours.example' queue.log | grep -c reverse_path)" 0
 # The message behind our Received, which is the first field.
 python3 -c 'import re, sys
