@@ -8,7 +8,7 @@ mr_lazy_load(
     void *functions, const char *soname, const char *const *name, size_t n, struct mr_err *err)
 {
 	/* It stays when its handle is closed: OpenSSL, which may come with it, cannot be taken out. */
-	void *handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	void *handle = dlopen(soname, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
 	void *at = handle;
 
 	for (size_t i = 0; i < n && at; i++)

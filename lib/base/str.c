@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-int
-mr_lower(int c)
-{
-	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-}
-
 struct mr_str
 mr_str(const char *cstr)
 {

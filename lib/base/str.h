@@ -53,6 +53,11 @@ uint32_t mr_str_hash(struct mr_str a);
 /* Length of the well-formed UTF-8 sequence (RFC 3629) of 2 to 4 bytes at the start of s, or 0. */
 size_t mr_utf8_len(struct mr_str s);
 
-int mr_lower(int c); /* ASCII only */
+/* ASCII only. */
+static inline int
+mr_lower(int c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
 
 #endif
