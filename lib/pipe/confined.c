@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/sandbox.h"
+#include "pipe/pipeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 
 #define JOB_MEMORY_MAX (16u << 20) /* what one record and its answer may take in the child */
 #define CHILD_FAILED   1           /* its exit code when it cannot go on */
+#define DROP_MS        1000u       /* how long it may take to hear that a message is over */
 #define DNS_BATCHES    16u         /* that one stage may ask for one message */
 #define FROM_CHILD_MAX (sizeof(struct frame) + MR_DNS_CARRIED_MAX)
 
@@ -30,6 +32,10 @@ struct frame {
 #define ANSWER_TEXT_MAX (2 * MR_ANSWER_MAX + NOTE_MAX + sizeof(uint32_t))
 
 #define QUESTIONS 1u /* no verdict's number */
+/* No step's numbers, without text: the child gets a message, for which it shows that it is ready; or it closes
+ * the one that it has and forgets what it asked for it. */
+#define TAKE UINT32_MAX
+#define DROP (UINT32_MAX - 1)
 
 static enum mr_status
 send_frame(
@@ -76,20 +82,36 @@ receive_frame(struct mr_reader *in, uint32_t *number, struct mr_str *text, int64
 
 /* ---- the child ------------------------------------------------------------------------------------ */
 
-/* The message becomes 0, with an offset of its own, the socket 1; 2 stays the log. */
+/* The socket becomes 1; 2 stays the log, and 0 is for the message. */
 static bool
-take_descriptors(int message_fd, int sock)
+take_descriptors(int sock)
 {
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", message_fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || (sock = fcntl(sock, F_DUPFD, 3)) < 0)
+	if ((sock = fcntl(sock, F_DUPFD, 3)) < 0 || dup2(sock, 1) != 1)
 		return false;
-	if (dup2(fd, 0) < 0 || dup2(sock, 1) < 0)
-		return false;
+	close(0);
 	return close_range(3, ~0u, 0) == 0;
+}
+
+static bool
+take_message(void)
+{
+	struct mr_buf packet;
+	bool is_done;
+	int fd = -1;
+
+	mr_buf_init(&packet, 1);
+	is_done = send_frame(1, TAKE, &packet, MR_NO_DEADLINE, NULL) == MR_OK
+	    && mr_io_recv_packet(1, &packet, &fd, NULL) == MR_OK && fd == 0;
+	mr_buf_free(&packet);
+	return is_done;
+}
+
+static bool
+drop_message(struct mr_dns *dns)
+{
+	if (dns)
+		mr_dns_forget(dns);
+	return close(0) == 0;
 }
 
 static void
@@ -122,7 +144,8 @@ carry(void *ctx, struct mr_str questions, struct mr_str *answers, struct mr_err 
 
 /* All filters ask through the session, also those with -D: it knows whom. */
 static bool
-open_dns(struct mr_pipeline *pl, struct mr_reader *in, struct mr_dns_carrier *carrier)
+open_dns(struct mr_pipeline *pl, struct mr_reader *in, struct mr_dns_carrier *carrier,
+    struct mr_dns **of_all)
 {
 	const struct mr_dns_conf conf = { .carrier = carrier };
 	struct mr_dns *dns = NULL;
@@ -139,6 +162,7 @@ open_dns(struct mr_pipeline *pl, struct mr_reader *in, struct mr_dns_carrier *ca
 			return false;
 		pl->step[i].own.conf.dns = dns;
 	}
+	*of_all = dns;
 	return true;
 }
 
@@ -180,9 +204,10 @@ do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 }
 
 static int
-child(struct mr_pipeline *pl, int message_fd, int sock, bool has_secrets)
+child(struct mr_pipeline *pl, int sock, bool has_secrets)
 {
 	struct mr_dns_carrier carrier;
+	struct mr_dns *dns;
 	struct mr_reader in, dns_in;
 	struct mr_str record;
 	uint32_t number;
@@ -190,13 +215,15 @@ child(struct mr_pipeline *pl, int message_fd, int sock, bool has_secrets)
 
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (!take_descriptors(message_fd, sock)
+	if (!take_descriptors(sock)
 	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL)
-	    || !open_dns(pl, &dns_in, &carrier))
+	    || !open_dns(pl, &dns_in, &carrier, &dns))
 		return CHILD_FAILED;
 	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, has_secrets, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
-		if (!do_job(pl, number, record))
+		if (number == TAKE       ? !take_message()
+		        : number == DROP ? !drop_message(dns)
+		                         : !do_job(pl, number, record))
 			return CHILD_FAILED;
 		mr_reader_take(&in, sizeof(struct frame) + record.n);
 	}
@@ -208,7 +235,7 @@ child(struct mr_pipeline *pl, int message_fd, int sock, bool has_secrets)
 void
 mr_confined_init(struct mr_confined *c, struct mr_pipeline *pl)
 {
-	*c = (struct mr_confined){ .pl = pl, .sock = -1 };
+	*c = (struct mr_confined){ .pl = pl, .sock = -1, .message_fd = -1 };
 }
 
 static int
@@ -223,6 +250,15 @@ reap(struct mr_confined *c)
 	return status;
 }
 
+static void
+kill_child(struct mr_confined *c)
+{
+	if (c->pid) {
+		kill(c->pid, SIGKILL);
+		reap(c);
+	}
+}
+
 void
 mr_confined_end(struct mr_confined *c)
 {
@@ -231,7 +267,7 @@ mr_confined_end(struct mr_confined *c)
 }
 
 static enum mr_status
-start(struct mr_confined *c, int message_fd, bool has_secrets, struct mr_err *err)
+start(struct mr_confined *c, bool has_secrets, struct mr_err *err)
 {
 	int sock[2];
 	pid_t pid;
@@ -240,7 +276,7 @@ start(struct mr_confined *c, int message_fd, bool has_secrets, struct mr_err *er
 		return mr_err_sys(err, MR_TEMP, "socket pair");
 	pid = fork();
 	if (pid == 0)
-		_exit(child(c->pl, message_fd, sock[1], has_secrets));
+		_exit(child(c->pl, sock[1], has_secrets));
 	if (pid < 0)
 		mr_err_sys(err, MR_TEMP, "fork");
 	close(sock[1]);
@@ -250,9 +286,76 @@ start(struct mr_confined *c, int message_fd, bool has_secrets, struct mr_err *er
 	}
 	c->pid = pid;
 	c->sock = sock[0];
-	c->message_fd = message_fd;
 	c->has_secrets = has_secrets;
 	return MR_OK;
+}
+
+/* Gives the child a descriptor of the message with an offset of its own. */
+static enum mr_status
+give_message(struct mr_confined *c, int message_fd, int64_t deadline_ms, struct mr_err *err)
+{
+	struct mr_buf nothing;
+	struct mr_reader in;
+	struct mr_str text;
+	uint32_t number;
+	char path[64];
+	enum mr_status st;
+	int fd;
+
+	if ((st = mr_reader_init(&in, c->sock, FROM_CHILD_MAX, err)))
+		return st;
+	mr_buf_init(&nothing, 1);
+	st = send_frame(c->sock, TAKE, &nothing, deadline_ms, err);
+	if (st == MR_OK)
+		st = receive_frame(&in, &number, &text, deadline_ms, err);
+	if (st == MR_OK && (number != TAKE || text.n))
+		st = mr_err_set(err, MR_TEMP, "it takes no message");
+	mr_reader_free(&in);
+	if (st)
+		return st;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", message_fd);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return mr_err_sys(err, MR_TEMP, "message");
+	st = mr_io_send_packet(c->sock, MR_STR("m"), fd, err);
+	close(fd);
+	if (st)
+		return st;
+	c->message_fd = message_fd;
+	c->message_n++;
+	return MR_OK;
+}
+
+/* In the child that is there if it still is, or a new one. */
+static enum mr_status
+begin_message(struct mr_confined *c, int message_fd, bool has_secrets, int64_t deadline_ms,
+    struct mr_err *err)
+{
+	enum mr_status st;
+
+	if (c->pid && give_message(c, message_fd, deadline_ms, err) == MR_OK)
+		return MR_OK;
+	kill_child(c);
+	if ((st = start(c, has_secrets, err)))
+		return st;
+	if ((st = give_message(c, message_fd, deadline_ms, err)))
+		kill_child(c);
+	return st;
+}
+
+void
+mr_confined_next(struct mr_confined *c)
+{
+	struct mr_buf nothing;
+
+	if (c->has_secrets || c->message_n >= MR_CONFINED_MESSAGES_MAX)
+		mr_confined_end(c);
+	if (c->message_fd < 0)
+		return;
+	c->message_fd = -1;
+	mr_buf_init(&nothing, 1);
+	if (send_frame(c->sock, DROP, &nothing, mr_clock_mono_ms() + DROP_MS, NULL))
+		kill_child(c);
+	mr_buf_free(&nothing);
 }
 
 /* Asks what the child wants to know of the resolver of the stage's filter, and tells it. */
@@ -343,9 +446,10 @@ mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd, uin
 	int status;
 
 	/* Where bytes of others have been at work, no secrets shall be. */
-	if (c->message_fd != message_fd || c->has_secrets || step->filter->has_secrets)
+	if (c->has_secrets || step->filter->has_secrets)
 		mr_confined_end(c);
-	if (!c->pid && (st = start(c, message_fd, step->filter->has_secrets, err)))
+	if (c->message_fd != message_fd
+	    && (st = begin_message(c, message_fd, step->filter->has_secrets, deadline_ms, err)))
 		return st;
 	st = talk(c, step, env, deadline_ms, answer, &why);
 	if (st == MR_OK)

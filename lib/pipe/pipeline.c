@@ -240,6 +240,7 @@ mr_pipeline_open(
 void
 mr_pipeline_close(struct mr_pipeline *pl)
 {
+	mr_confined_end(&pl->confined);
 	for (size_t i = 0; i < pl->n; i++)
 		if (pl->step[i].filter)
 			mr_filter_close(&pl->step[i].own);

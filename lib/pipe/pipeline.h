@@ -3,6 +3,7 @@
 #define MR_PIPE_PIPELINE_H
 
 #include "filter/filter.h"
+#include "pipe/confined.h"
 #include "pipe/spec.h"
 
 struct mr_pipe_conf {
@@ -31,6 +32,7 @@ struct mr_pipeline {
 	size_t n;
 	struct mr_dns_conf resolver; /* of own filters without -D, ... */
 	struct mr_dns *dns;          /* ... from the first mr_pipeline_begin on; NULL: none asks */
+	struct mr_confined confined; /* where own filters of the message run */
 	struct mr_stores stores;     /* of own filters, opened by who uses them */
 };
 

@@ -547,19 +547,20 @@ replace_message(
 	mr_spool_abort(msg);
 	*msg = *edited;
 	*edited = (struct mr_spool_msg){ .fd = -1 };
+	mr_confined_next(&run->pl->confined);
 	return MR_OK;
 }
 
 static void
-run_data_step(struct mr_run *run, struct mr_step *step, struct mr_confined *confined,
-    struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *r)
+run_data_step(struct mr_run *run, struct mr_step *step, struct mr_spool_msg *msg,
+    struct mr_spool *spool, struct mr_result *r)
 {
 	struct mr_spool_msg edited = { .fd = -1 };
 	struct mr_arena arena;
 	struct mr_env env;
 	struct mr_stage_io io = { .env = &env,
 		.message_fd = msg->fd,
-		.confined = confined,
+		.confined = &run->pl->confined,
 		.spool = spool,
 		.edited_msg = &edited };
 	struct mr_err err;
@@ -579,15 +580,14 @@ void
 mr_run_data(
     struct mr_run *run, struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *r)
 {
-	struct mr_confined confined;
-
 	*r = no_objection;
-	mr_confined_init(&confined, run->pl);
+	if (!run->pl->confined.pid)
+		mr_confined_init(&run->pl->confined, run->pl);
 	for (size_t i = 0; i < run->pl->n && r->verdict == MR_DUNNO; i++)
 		if (run->pl->step[i].stage->phase == MR_DATA
 		    && may_run(run, run->pl->step[i].stage))
-			run_data_step(run, &run->pl->step[i], &confined, msg, spool, r);
-	mr_confined_end(&confined);
+			run_data_step(run, &run->pl->step[i], msg, spool, r);
+	mr_confined_next(&run->pl->confined);
 }
 
 /* ---- the front of the message ---------------------------------------------------------------------- */

@@ -204,8 +204,6 @@ mr_stage_run(struct mr_step *step, const struct mr_stage_io *io, struct mr_answe
 	struct mr_arena *arena = answer->arena;
 
 	*end = (struct mr_stage_end){ .code = -1 };
-	if (io->confined && (step->argv || !step->filter || !step->filter->message))
-		mr_confined_end(io->confined);
 	if (stage->codes == MR_CODES_POLICY)
 		end->is_broken =
 		    mr_policy_ask(stage->argv[0], io->env,

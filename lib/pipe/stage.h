@@ -2,7 +2,7 @@
 #ifndef MR_PIPE_STAGE_H
 #define MR_PIPE_STAGE_H
 
-#include "pipe/confined.h"
+#include "pipe/pipeline.h"
 #include "queue/spool.h"
 
 /* Bytes that a program may print beyond twice those of the message. */

@@ -230,6 +230,8 @@ run_child(const struct mr_smtpd_conf *conf, int sock)
 		if (mr_io_send_packet(sock, MR_STR("done"), -1, NULL))
 			break;
 	}
+	if (conf->pl)
+		mr_confined_end(&conf->pl->confined);
 	_exit(0);
 }
 

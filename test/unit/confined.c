@@ -2,6 +2,8 @@
  * dies or is silent. */
 #include "pipe/confined.h"
 
+#include "pipe/pipeline.h"
+
 #include "../open_dns.h"
 #include "../tap.h"
 #include "base/child.h"
@@ -200,6 +202,74 @@ ask(struct world *w, size_t i, struct mr_answer *answer, struct mr_err *err)
 	    w->filter[i].message == be_silent ? 1 : 60, &env, answer, err);
 }
 
+/* True if it says that this is in the message. */
+static bool
+reads(struct world *w, const char *text, struct mr_answer *answer)
+{
+	char want[64];
+	struct mr_err err;
+
+	snprintf(want, sizeof want, "5.7.1 read=%s sender", text);
+	return ask(w, 0, answer, &err) == MR_OK && strncmp(answer->text.p, want, strlen(want)) == 0;
+}
+
+static void
+next_message(struct world *w, const char *text)
+{
+	mr_confined_next(&w->confined);
+	close(w->fd);
+	w->fd = mr_child_memfile(mr_str(text));
+}
+
+/* How many messages process `pid` has open. */
+static int
+files_of(pid_t pid)
+{
+	char path[64], to[64];
+	int n = 0;
+
+	for (int i = 0; i < 16; i++) {
+		ssize_t len;
+
+		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, i);
+		len = readlink(path, to, sizeof to);
+		n += len > 7 && strncmp(to, "/memfd:", 7) == 0;
+	}
+	return n;
+}
+
+static void
+test_messages(struct world *w, struct mr_answer *answer)
+{
+	struct mr_err err;
+	pid_t first = w->confined.pid;
+	bool is_same = true;
+	uint64_t n;
+
+	ok(reads(w, "hello", answer) && files_of(first) == 1, "a message");
+	next_message(w, "second");
+	ok(reads(w, "second", answer) && w->confined.pid == first, "the next, in the same child");
+	mr_confined_next(&w->confined);
+	for (n = 0; n < 500 && files_of(first); n++)
+		poll(NULL, 0, 10);
+	ok(files_of(first) == 0, "without message it has none open");
+	kill(first, SIGKILL);
+	ok(reads(w, "second", answer) && w->confined.pid != first,
+	    "one that died in between harms no message");
+	first = w->confined.pid;
+	next_message(w, "third");
+	for (n = 1; n < MR_CONFINED_MESSAGES_MAX && is_same; n++) {
+		is_same = reads(w, "third", answer) && w->confined.pid == first;
+		mr_confined_next(&w->confined);
+	}
+	ok(is_same, "it serves %u messages", MR_CONFINED_MESSAGES_MAX);
+	ok(reads(w, "third", answer) && w->confined.pid != first, "and not one more");
+	mr_confined_next(&w->confined);
+	ok(ask(w, SECRET, answer, &err) == MR_OK && w->confined.pid > 0, "one that has secrets");
+	mr_confined_next(&w->confined);
+	ok(w->confined.pid == 0, "ends with its message");
+}
+
 int
 main(void)
 {
@@ -250,6 +320,7 @@ main(void)
 	first = w.confined.pid;
 	ok(ask(&w, 0, &answer, &err) == MR_OK && w.confined.pid != first, "alone");
 	is(answer.text, seen, "the next can read no more than others");
+	test_messages(&w, &answer);
 	mr_confined_end(&w.confined);
 	ok(w.confined.pid == 0 && waitpid(-1, NULL, 0) < 0, "no child is left");
 	for (size_t i = 0; i < STEPS; i++)
