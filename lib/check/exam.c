@@ -263,6 +263,19 @@ feed_consumers(struct mr_object *o, struct mr_str bytes)
 			consumers[i]->feed(o, o->state[i], bytes);
 }
 
+static void
+begin(struct mr_object *o, size_t i)
+{
+	struct mr_exam_conf *conf = &o->x->conf;
+
+	if (consumers[i]->opens && conf->spoil) {
+		conf->spoil();
+		conf->spoil = NULL;
+	}
+	if (!(o->state[i] = consumers[i]->begin(o)))
+		mr_exam_fault(o->x, "out of memory");
+}
+
 /* Decides who looks into it, and hands out what has come so far. */
 static void
 settle(struct mr_object *o)
@@ -270,8 +283,8 @@ settle(struct mr_object *o)
 	o->is_settled = true;
 	o->holds = mr_filetype_container(mr_buf_str(&o->head));
 	for (size_t i = 0; i < CONSUMERS && !o->x->is_over; i++)
-		if (consumers[i]->wants(o) && !(o->state[i] = consumers[i]->begin(o)))
-			mr_exam_fault(o->x, "out of memory");
+		if (consumers[i]->wants(o))
+			begin(o, i);
 	feed_consumers(o, mr_buf_str(&o->head));
 }
 

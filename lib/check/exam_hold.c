@@ -122,7 +122,7 @@ end_zip(struct mr_object *o, void *state)
 	mr_zip_end(state);
 }
 
-const struct mr_consumer mr_consume_zip = { wants_zip, begin_zip, feed_zip, end_zip };
+const struct mr_consumer mr_consume_zip = { false, wants_zip, begin_zip, feed_zip, end_zip };
 
 /* ---- gzip ------------------------------------------------------------------------------------------------- */
 
@@ -234,7 +234,7 @@ end_gzip(struct mr_object *o, void *state)
 	free(g);
 }
 
-const struct mr_consumer mr_consume_gzip = { wants_gzip, begin_gzip, feed_gzip, end_gzip };
+const struct mr_consumer mr_consume_gzip = { true, wants_gzip, begin_gzip, feed_gzip, end_gzip };
 
 /* ---- what libarchive reads ---------------------------------------------------------------------------------- */
 
@@ -359,5 +359,5 @@ end_archive(struct mr_object *o, void *state)
 	free(s);
 }
 
-const struct mr_consumer mr_consume_archive = { wants_archive, begin_archive, feed_archive,
+const struct mr_consumer mr_consume_archive = { true, wants_archive, begin_archive, feed_archive,
 	end_archive };

@@ -48,6 +48,7 @@ struct mr_object {
 
 /* Looks into files of some kind. */
 struct mr_consumer {
+	bool opens; /* files that hold files, in formats that have been holes before */
 	bool (*wants)(const struct mr_object *o);
 	void *(*begin)(struct mr_object *o); /* NULL: no memory */
 	void (*feed)(struct mr_object *o, void *state, struct mr_str bytes);

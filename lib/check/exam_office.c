@@ -166,7 +166,7 @@ end_tnef(struct mr_object *o, void *state)
 	free(t);
 }
 
-const struct mr_consumer mr_consume_tnef = { wants_tnef, begin_tnef, feed_tnef, end_tnef };
+const struct mr_consumer mr_consume_tnef = { true, wants_tnef, begin_tnef, feed_tnef, end_tnef };
 
 /* ---- CMS (RFC 5652), in DER or BER ------------------------------------------------------------------------ */
 
@@ -262,7 +262,7 @@ end_cms(struct mr_object *o, void *state)
 	free(c);
 }
 
-const struct mr_consumer mr_consume_cms = { wants_cms, begin_cms, feed_cms, end_cms };
+const struct mr_consumer mr_consume_cms = { true, wants_cms, begin_cms, feed_cms, end_cms };
 
 /* ---- compound files: MS-CFB 2.6 ------------------------------------------------------------------------------ */
 
@@ -343,4 +343,4 @@ end_ole(struct mr_object *o, void *state)
 	free(state);
 }
 
-const struct mr_consumer mr_consume_ole = { wants_ole, begin_ole, feed_ole, end_ole };
+const struct mr_consumer mr_consume_ole = { true, wants_ole, begin_ole, feed_ole, end_ole };

@@ -192,4 +192,4 @@ end_pdf(struct mr_object *o, void *state)
 	free(p);
 }
 
-const struct mr_consumer mr_consume_pdf = { wants_pdf, begin_pdf, feed_pdf, end_pdf };
+const struct mr_consumer mr_consume_pdf = { true, wants_pdf, begin_pdf, feed_pdf, end_pdf };

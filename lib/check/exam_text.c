@@ -332,7 +332,7 @@ end_text(struct mr_object *o, void *state)
 	free(r);
 }
 
-const struct mr_consumer mr_consume_text = { wants_text, begin_text, feed_text, end_text };
+const struct mr_consumer mr_consume_text = { false, wants_text, begin_text, feed_text, end_text };
 
 /* ---- UTF-16 -------------------------------------------------------------------------------------------- */
 
@@ -398,7 +398,7 @@ end_utf16(struct mr_object *o, void *state)
 	free(w);
 }
 
-const struct mr_consumer mr_consume_utf16 = { wants_utf16, begin_utf16, feed_utf16, end_utf16 };
+const struct mr_consumer mr_consume_utf16 = { false, wants_utf16, begin_utf16, feed_utf16, end_utf16 };
 
 /* ---- HTML that makes a file ------------------------------------------------------------------------------ */
 
@@ -480,4 +480,4 @@ end_html(struct mr_object *o, void *state)
 	free(state);
 }
 
-const struct mr_consumer mr_consume_html = { wants_html, begin_html, feed_html, end_html };
+const struct mr_consumer mr_consume_html = { false, wants_html, begin_html, feed_html, end_html };

@@ -44,6 +44,10 @@ struct mr_filter_conf {
 	    dns_deadline_ms; /* for `message`: until when its lookups may last (mr_clock_mono_ms) */
 	struct mr_str our_name; /* -N, or the runner's */
 
+	/* For `message` only, where the process serves other messages, too, else NULL: to be called before
+	 * bytes are given to what they may take over, and the process ends with this message. */
+	void (*spoil)(void);
+
 	/* For a filter that uses_store: -S, to be touched from begin on; NULL: not given, and open decides
 	 * whether the filter can do without. */
 	struct mr_store *store;

@@ -228,7 +228,8 @@ mimecheck_message(
 		.classes = mr_env_get(env, "class"),
 		.arena = answer->arena,
 		.wants_all = m->is_json || m->conf->is_verbose,
-		.deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000 };
+		.deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000,
+		.spoil = m->conf->spoil };
 	struct mr_exam_result result;
 	struct mr_reader in;
 	struct mr_exam *x;

@@ -17,25 +17,27 @@
 
 #define JOB_MEMORY_MAX (16u << 20) /* what one record and its answer may take in the child */
 #define CHILD_FAILED   1           /* its exit code when it cannot go on */
-#define DROP_MS        1000u       /* how long it may take to hear that a message is over */
+#define DROP_MS        1000u       /* how long it may take to tell that a message is over */
+#define FILE_FD        3           /* in the child: where messages come from */
 #define DNS_BATCHES    16u         /* that one stage may ask for one message */
 #define FROM_CHILD_MAX (sizeof(struct frame) + MR_DNS_CARRIED_MAX)
 
 /* What goes over the socket, both ways: this, and `len` bytes of text.  The child speaks when it is spoken to:
- * a record brings an answer, or DNS questions, which bring their answers first. */
+ * a record brings an answer, or DNS questions, which bring their answers first; SPOILT may come before. */
 struct frame {
-	uint32_t number; /* to the child: which step; from it: the verdict, or QUESTIONS */
+	uint32_t number; /* to the child: which step; from it: the verdict; or one of those below */
 	uint32_t len;
 };
 
+/* No verdict's numbers: */
+#define QUESTIONS 1u /* of the DNS */
+#define SPOILT    3u /* what comes now may take the child over: it is not for another message */
+/* No step's: */
+#define TAKE UINT32_MAX       /* a message waits at the other socket */
+#define DROP (UINT32_MAX - 1) /* it is over */
+
 #define NOTE_MAX        1024u /* bytes of an answer's note */
 #define ANSWER_TEXT_MAX (2 * MR_ANSWER_MAX + NOTE_MAX + sizeof(uint32_t))
-
-#define QUESTIONS 1u /* no verdict's number */
-/* No step's numbers, without text: the child gets a message, for which it shows that it is ready; or it closes
- * the one that it has and forgets what it asked for it. */
-#define TAKE UINT32_MAX
-#define DROP (UINT32_MAX - 1)
 
 static enum mr_status
 send_frame(
@@ -82,14 +84,16 @@ receive_frame(struct mr_reader *in, uint32_t *number, struct mr_str *text, int64
 
 /* ---- the child ------------------------------------------------------------------------------------ */
 
-/* The socket becomes 1; 2 stays the log, and 0 is for the message. */
+/* The sockets become 1 and FILE_FD; 2 stays the log, and 0 is for the message. */
 static bool
-take_descriptors(int sock)
+take_descriptors(int sock, int file_sock)
 {
-	if ((sock = fcntl(sock, F_DUPFD, 3)) < 0 || dup2(sock, 1) != 1)
+	if ((sock = fcntl(sock, F_DUPFD, FILE_FD + 1)) < 0
+	    || (file_sock = fcntl(file_sock, F_DUPFD, FILE_FD + 1)) < 0 || dup2(sock, 1) < 0
+	    || dup2(file_sock, FILE_FD) < 0)
 		return false;
 	close(0);
-	return close_range(3, ~0u, 0) == 0;
+	return close_range(FILE_FD + 1, ~0u, 0) == 0;
 }
 
 static bool
@@ -97,11 +101,10 @@ take_message(void)
 {
 	struct mr_buf packet;
 	bool is_done;
-	int fd = -1;
+	int fd;
 
 	mr_buf_init(&packet, 1);
-	is_done = send_frame(1, TAKE, &packet, MR_NO_DEADLINE, NULL) == MR_OK
-	    && mr_io_recv_packet(1, &packet, &fd, NULL) == MR_OK && fd == 0;
+	is_done = mr_io_recv_packet(FILE_FD, &packet, &fd, NULL) == MR_OK && fd == 0;
 	mr_buf_free(&packet);
 	return is_done;
 }
@@ -140,6 +143,17 @@ carry(void *ctx, struct mr_str questions, struct mr_str *answers, struct mr_err 
 	mr_buf_free(&text);
 	mr_reader_take(in, mr_reader_window(in).n);
 	return st ? st : receive_frame(in, &number, answers, MR_NO_DEADLINE, err);
+}
+
+static void
+tell_spoilt(void)
+{
+	struct mr_buf nothing;
+
+	mr_buf_init(&nothing, 1);
+	if (send_frame(1, SPOILT, &nothing, MR_NO_DEADLINE, NULL))
+		_exit(CHILD_FAILED); /* it must not be kept */
+	mr_buf_free(&nothing);
 }
 
 /* All filters ask through the session, also those with -D: it knows whom. */
@@ -204,7 +218,7 @@ do_job(struct mr_pipeline *pl, uint32_t number, struct mr_str record)
 }
 
 static int
-child(struct mr_pipeline *pl, int sock, bool has_secrets)
+child(struct mr_pipeline *pl, int sock, int file_sock, bool has_secrets)
 {
 	struct mr_dns_carrier carrier;
 	struct mr_dns *dns;
@@ -215,10 +229,13 @@ child(struct mr_pipeline *pl, int sock, bool has_secrets)
 
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (!take_descriptors(sock)
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no other child looks into its memory */
+	if (!take_descriptors(sock, file_sock)
 	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL)
 	    || !open_dns(pl, &dns_in, &carrier, &dns))
 		return CHILD_FAILED;
+	for (size_t i = 0; i < pl->n; i++)
+		pl->step[i].own.conf.spoil = tell_spoilt;
 	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, has_secrets, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
 		if (number == TAKE       ? !take_message()
@@ -235,7 +252,7 @@ child(struct mr_pipeline *pl, int sock, bool has_secrets)
 void
 mr_confined_init(struct mr_confined *c, struct mr_pipeline *pl)
 {
-	*c = (struct mr_confined){ .pl = pl, .sock = -1, .message_fd = -1 };
+	*c = (struct mr_confined){ .pl = pl, .sock = -1, .file_sock = -1, .message_fd = -1 };
 }
 
 static int
@@ -244,19 +261,11 @@ reap(struct mr_confined *c)
 	int status = 0;
 
 	close(c->sock);
+	close(c->file_sock);
 	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	mr_confined_init(c, c->pl);
 	return status;
-}
-
-static void
-kill_child(struct mr_confined *c)
-{
-	if (c->pid) {
-		kill(c->pid, SIGKILL);
-		reap(c);
-	}
 }
 
 void
@@ -266,76 +275,91 @@ mr_confined_end(struct mr_confined *c)
 		reap(c); /* the end of the socket is its end */
 }
 
-static enum mr_status
-start(struct mr_confined *c, bool has_secrets, struct mr_err *err)
+static void
+kill_child(struct mr_confined *c)
 {
-	int sock[2];
+	kill(c->pid, SIGKILL);
+	reap(c);
+}
+
+static enum mr_status
+start(struct mr_confined *c, struct mr_err *err)
+{
+	int sock[2], file_sock[2];
+	enum mr_status st = MR_OK;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return mr_err_sys(err, MR_TEMP, "socket pair");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, file_sock) < 0) {
+		st = mr_err_sys(err, MR_TEMP, "socket pair");
+		close(sock[0]);
+		close(sock[1]);
+		return st;
+	}
 	pid = fork();
 	if (pid == 0)
-		_exit(child(c->pl, sock[1], has_secrets));
+		_exit(child(c->pl, sock[1], file_sock[1], c->has_secrets));
 	if (pid < 0)
-		mr_err_sys(err, MR_TEMP, "fork");
+		st = mr_err_sys(err, MR_TEMP, "fork");
 	close(sock[1]);
-	if (pid < 0) {
+	close(file_sock[1]);
+	if (st) {
 		close(sock[0]);
-		return MR_TEMP;
+		close(file_sock[0]);
+		return st;
 	}
 	c->pid = pid;
 	c->sock = sock[0];
-	c->has_secrets = has_secrets;
+	c->file_sock = file_sock[0];
 	return MR_OK;
+}
+
+static enum mr_status
+tell(struct mr_confined *c, uint32_t number, int64_t deadline_ms, struct mr_err *err)
+{
+	struct mr_buf nothing;
+	enum mr_status st;
+
+	mr_buf_init(&nothing, 1);
+	st = send_frame(c->sock, number, &nothing, deadline_ms, err);
+	mr_buf_free(&nothing);
+	return st;
 }
 
 /* Gives the child a descriptor of the message with an offset of its own. */
 static enum mr_status
 give_message(struct mr_confined *c, int message_fd, int64_t deadline_ms, struct mr_err *err)
 {
-	struct mr_buf nothing;
-	struct mr_reader in;
-	struct mr_str text;
-	uint32_t number;
 	char path[64];
 	enum mr_status st;
 	int fd;
 
-	if ((st = mr_reader_init(&in, c->sock, FROM_CHILD_MAX, err)))
-		return st;
-	mr_buf_init(&nothing, 1);
-	st = send_frame(c->sock, TAKE, &nothing, deadline_ms, err);
-	if (st == MR_OK)
-		st = receive_frame(&in, &number, &text, deadline_ms, err);
-	if (st == MR_OK && (number != TAKE || text.n))
-		st = mr_err_set(err, MR_TEMP, "it takes no message");
-	mr_reader_free(&in);
-	if (st)
-		return st;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", message_fd);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return mr_err_sys(err, MR_TEMP, "message");
-	st = mr_io_send_packet(c->sock, MR_STR("m"), fd, err);
+	st = mr_io_send_packet(c->file_sock, MR_STR("m"), fd, err);
 	close(fd);
-	if (st)
-		return st;
-	c->message_fd = message_fd;
-	c->message_n++;
-	return MR_OK;
+	if (st == MR_OK)
+		st = tell(c, TAKE, deadline_ms, err);
+	if (st == MR_OK) {
+		c->message_fd = message_fd;
+		c->message_n++;
+	}
+	return st;
 }
 
 /* In the child that is there if it still is, or a new one. */
 static enum mr_status
-begin_message(struct mr_confined *c, int message_fd, bool has_secrets, int64_t deadline_ms,
-    struct mr_err *err)
+begin_message(struct mr_confined *c, int message_fd, int64_t deadline_ms, struct mr_err *err)
 {
 	enum mr_status st;
 
 	if (c->pid && give_message(c, message_fd, deadline_ms, err) == MR_OK)
 		return MR_OK;
-	kill_child(c);
-	if ((st = start(c, has_secrets, err)))
+	if (c->pid)
+		kill_child(c);
+	if ((st = start(c, err)))
 		return st;
 	if ((st = give_message(c, message_fd, deadline_ms, err)))
 		kill_child(c);
@@ -345,17 +369,13 @@ begin_message(struct mr_confined *c, int message_fd, bool has_secrets, int64_t d
 void
 mr_confined_next(struct mr_confined *c)
 {
-	struct mr_buf nothing;
-
-	if (c->has_secrets || c->message_n >= MR_CONFINED_MESSAGES_MAX)
+	if (c->is_spoilt || c->message_n >= MR_CONFINED_MESSAGES_MAX)
 		mr_confined_end(c);
 	if (c->message_fd < 0)
 		return;
 	c->message_fd = -1;
-	mr_buf_init(&nothing, 1);
-	if (send_frame(c->sock, DROP, &nothing, mr_clock_mono_ms() + DROP_MS, NULL))
+	if (tell(c, DROP, mr_clock_mono_ms() + DROP_MS, NULL))
 		kill_child(c);
-	mr_buf_free(&nothing);
 }
 
 /* Asks what the child wants to know of the resolver of the stage's filter, and tells it. */
@@ -396,6 +416,30 @@ take_note(struct mr_str *text, struct mr_arena *arena, struct mr_str *note)
 	return true;
 }
 
+/* Waits for the verdict, and brings what it wants to know meanwhile. */
+static enum mr_status
+hear(struct mr_confined *c, struct mr_step *step, struct mr_reader *in, int64_t deadline_ms,
+    uint32_t *verdict, struct mr_str *text, struct mr_err *err)
+{
+	bool has_said = false;
+	unsigned batch_n = 0;
+	enum mr_status st;
+
+	for (;;) {
+		if ((st = receive_frame(in, verdict, text, deadline_ms, err)))
+			return st;
+		if (*verdict == SPOILT && !has_said)
+			c->is_spoilt = has_said = true;
+		else if (*verdict != QUESTIONS)
+			return MR_OK;
+		else if (batch_n++ == DNS_BATCHES)
+			return mr_err_set(err, MR_TEMP, "it asks on and on");
+		else if ((st = ask_for(c, step, *text, deadline_ms, err)))
+			return st;
+		mr_reader_take(in, sizeof(struct frame) + text->n);
+	}
+}
+
 static enum mr_status
 talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int64_t deadline_ms,
     struct mr_answer *answer, struct mr_err *err)
@@ -413,15 +457,7 @@ talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int6
 	st = send_frame(c->sock, (uint32_t)(step - c->pl->step), &record, deadline_ms, err);
 	mr_buf_free(&record);
 	if (st == MR_OK)
-		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
-	for (unsigned n = 0; st == MR_OK && verdict == QUESTIONS && n < DNS_BATCHES; n++) {
-		if ((st = ask_for(c, step, text, deadline_ms, err)))
-			break;
-		mr_reader_take(&in, mr_reader_window(&in).n);
-		st = receive_frame(&in, &verdict, &text, deadline_ms, err);
-	}
-	if (st == MR_OK && verdict == QUESTIONS)
-		st = mr_err_set(err, MR_TEMP, "it asks on and on");
+		st = hear(c, step, &in, deadline_ms, &verdict, &text, err);
 	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
 	    && verdict != MR_DEFER)
 		st = mr_err_set(err, MR_TEMP, "no verdict");
@@ -436,20 +472,15 @@ talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int6
 	return st;
 }
 
-enum mr_status
-mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd, uint64_t time_s,
+static enum mr_status
+ask(struct mr_confined *c, struct mr_step *step, int message_fd, int64_t deadline_ms,
     const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
 {
-	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
 	struct mr_err why;
 	enum mr_status st;
 	int status;
 
-	/* Where bytes of others have been at work, no secrets shall be. */
-	if (c->has_secrets || step->filter->has_secrets)
-		mr_confined_end(c);
-	if (c->message_fd != message_fd
-	    && (st = begin_message(c, message_fd, step->filter->has_secrets, deadline_ms, err)))
+	if (c->message_fd != message_fd && (st = begin_message(c, message_fd, deadline_ms, err)))
 		return st;
 	st = talk(c, step, env, deadline_ms, answer, &why);
 	if (st == MR_OK)
@@ -462,4 +493,22 @@ mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd, uin
 	if (st == MR_NOTFOUND)
 		return mr_err_set(err, MR_TEMP, "ended with code %d", WEXITSTATUS(status));
 	return mr_err_set(err, MR_TEMP, "no answer: %s", why.text);
+}
+
+enum mr_status
+mr_confined_ask(struct mr_confined *c, struct mr_step *step, int message_fd, uint64_t time_s,
+    const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
+{
+	int64_t deadline_ms = mr_clock_mono_ms() + (int64_t)time_s * 1000;
+	struct mr_confined alone;
+	enum mr_status st;
+
+	if (!step->filter->has_secrets)
+		return ask(c, step, message_fd, deadline_ms, env, answer, err);
+	/* Where bytes of others have been at work, no secrets shall be. */
+	mr_confined_init(&alone, c->pl);
+	alone.has_secrets = true;
+	st = ask(&alone, step, message_fd, deadline_ms, env, answer, err);
+	mr_confined_end(&alone);
+	return st;
 }

@@ -38,7 +38,7 @@ static enum mr_status
 look(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
 {
 	char text[8] = "";
-	bool has_more = fcntl(3, F_GETFD) >= 0;
+	bool has_more = fcntl(4, F_GETFD) >= 0; /* 3: where messages come from */
 	int made = memfd_create("x", 0);
 
 	(void)state;
@@ -145,8 +145,29 @@ ask_on_and_on(
 	return MR_OK;
 }
 
-#define STEPS  9
-#define SECRET 8 /* it has secrets */
+/* Opens what may take it over. */
+static enum mr_status
+open_danger(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	const struct mr_filter_conf *conf = *(const struct mr_filter_conf **)state;
+
+	conf->spoil();
+	return ask_dns(state, fd, env, a, err);
+}
+
+static enum mr_status
+tell_twice(void *state, int fd, const struct mr_env *env, struct mr_answer *a, struct mr_err *err)
+{
+	const struct mr_filter_conf *conf = *(const struct mr_filter_conf **)state;
+
+	conf->spoil();
+	return open_danger(state, fd, env, a, err);
+}
+
+#define STEPS       11
+#define SECRET      8 /* it has secrets */
+#define DANGER      9
+#define TELLS_TWICE 10
 
 /* A pipeline of one step for each function. */
 struct world {
@@ -163,7 +184,7 @@ open_world(struct world *w, struct mr_err *err)
 {
 	static enum mr_status (*const message[STEPS])(
 	    void *, int, const struct mr_env *, struct mr_answer *, struct mr_err *) = { look, die,
-		crash, be_silent, fail, look, ask_dns, ask_on_and_on, look };
+		crash, be_silent, fail, look, ask_dns, ask_on_and_on, look, open_danger, tell_twice };
 	static char word[] = "mr-test";
 	char *const argv[] = { word, NULL };
 
@@ -174,7 +195,7 @@ open_world(struct world *w, struct mr_err *err)
 		w->filter[i] = (struct mr_filter){
 			.name = word, .letters = "", .open = nothing, .message = message[i]
 		};
-		if (message[i] == ask_dns || message[i] == ask_on_and_on) {
+		if (message[i] != look && i >= 6) {
 			w->filter[i].uses_dns = true;
 			w->filter[i].open = open_asking;
 			w->filter[i].time_s = 60;
@@ -264,10 +285,15 @@ test_messages(struct world *w, struct mr_answer *answer)
 	}
 	ok(is_same, "it serves %u messages", MR_CONFINED_MESSAGES_MAX);
 	ok(reads(w, "third", answer) && w->confined.pid != first, "and not one more");
+	first = w->confined.pid;
+	ok(ask(w, DANGER, answer, &err) == MR_OK && w->confined.pid == first,
+	    "one that opens what may take it over: %s", err.text);
+	is(answer->text, "5.7.1 said 3", "has its answers");
+	ok(reads(w, "third", answer) && w->confined.pid == first, "is good for this message");
 	mr_confined_next(&w->confined);
-	ok(ask(w, SECRET, answer, &err) == MR_OK && w->confined.pid > 0, "one that has secrets");
-	mr_confined_next(&w->confined);
-	ok(w->confined.pid == 0, "ends with its message");
+	ok(w->confined.pid == 0, "and for no other");
+	ok(ask(w, TELLS_TWICE, answer, &err) == MR_TEMP && strstr(err.text, "no verdict"),
+	    "it says so once: %s", err.text);
 }
 
 int
@@ -311,15 +337,12 @@ main(void)
 	    "one that never ends asking: %s", err.text);
 	ok(ask(&w, 0, &answer, &err) == MR_OK, "and again");
 	first = w.confined.pid;
-	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first,
+	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid == first,
 	    "one that has secrets runs in a child of its own");
 	is(answer.text, "5.7.1 read=hello sender=a@example.org reads system memory",
 	    "which can read all files, and nothing more");
-	first = w.confined.pid;
-	ok(ask(&w, SECRET, &answer, &err) == MR_OK && w.confined.pid != first, "each time");
-	first = w.confined.pid;
-	ok(ask(&w, 0, &answer, &err) == MR_OK && w.confined.pid != first, "alone");
-	is(answer.text, seen, "the next can read no more than others");
+	ok(ask(&w, 0, &answer, &err) == MR_OK && w.confined.pid == first, "the other stays");
+	is(answer.text, seen, "and can read no more than before");
 	test_messages(&w, &answer);
 	mr_confined_end(&w.confined);
 	ok(w.confined.pid == 0 && waitpid(-1, NULL, 0) < 0, "no child is left");
