@@ -40,6 +40,12 @@ struct frame {
 #define ANSWER_TEXT_MAX (2 * MR_ANSWER_MAX + NOTE_MAX + sizeof(uint32_t))
 
 static enum mr_status
+or_gone(enum mr_status st)
+{
+	return st == MR_TEMP && (errno == EPIPE || errno == ECONNRESET) ? MR_NOTFOUND : st;
+}
+
+static enum mr_status
 send_frame(
     int sock, uint32_t number, const struct mr_buf *text, int64_t deadline_ms, struct mr_err *err)
 {
@@ -52,13 +58,15 @@ send_frame(
 	mr_buf_init(&all, sizeof f + text->n);
 	mr_buf_add(&all, (struct mr_str){ (const char *)&f, sizeof f });
 	mr_buf_add(&all, mr_buf_str(text));
+	errno = 0;
 	st = all.is_full ? mr_err_set(err, MR_TEMP, "out of memory")
 	                 : mr_io_write_by(sock, mr_buf_str(&all), deadline_ms, err);
+	st = or_gone(st);
 	mr_buf_free(&all);
 	return st;
 }
 
-/* MR_NOTFOUND: the other side is gone.  *text is a view of the reader's window. */
+/* Both give MR_NOTFOUND: the other side is gone.  *text is a view of the reader's window. */
 static enum mr_status
 receive_frame(struct mr_reader *in, uint32_t *number, struct mr_str *text, int64_t deadline_ms,
     struct mr_err *err)
@@ -74,8 +82,9 @@ receive_frame(struct mr_reader *in, uint32_t *number, struct mr_str *text, int64
 			if (s.n - sizeof f >= f.len)
 				break;
 		}
+		errno = 0;
 		if ((st = mr_reader_fill(in, deadline_ms, err)))
-			return st;
+			return or_gone(st);
 	}
 	*number = f.number;
 	*text = (struct mr_str){ s.p + sizeof f, f.len };
@@ -478,16 +487,22 @@ ask(struct mr_confined *c, struct mr_step *step, int message_fd, int64_t deadlin
 {
 	struct mr_err why;
 	enum mr_status st;
+	bool has_past;
 	int status;
 
-	if (c->message_fd != message_fd && (st = begin_message(c, message_fd, deadline_ms, err)))
-		return st;
-	st = talk(c, step, env, deadline_ms, answer, &why);
-	if (st == MR_OK)
-		return MR_OK;
-	if (st != MR_NOTFOUND)
-		kill(c->pid, SIGKILL);
-	status = reap(c);
+	do {
+		if (c->message_fd != message_fd
+		    && (st = begin_message(c, message_fd, deadline_ms, err)))
+			return st;
+		has_past = c->message_n > 1;
+		st = talk(c, step, env, deadline_ms, answer, &why);
+		if (st == MR_OK)
+			return MR_OK;
+		if (st != MR_NOTFOUND)
+			kill(c->pid, SIGKILL);
+		status = reap(c);
+		/* If it died, that may be the fault of messages before. */
+	} while (st == MR_NOTFOUND && has_past);
 	if (st == MR_NOTFOUND && WIFSIGNALED(status))
 		return mr_err_set(err, MR_TEMP, "ended by signal %d", WTERMSIG(status));
 	if (st == MR_NOTFOUND)

@@ -277,6 +277,10 @@ test_messages(struct world *w, struct mr_answer *answer)
 	kill(first, SIGKILL);
 	ok(reads(w, "second", answer) && w->confined.pid != first,
 	    "one that died in between harms no message");
+	next_message(w, "again");
+	ok(ask(w, 2, answer, &err) == MR_TEMP && w->confined.pid == 0,
+	    "one that dies of its message is tried in a new one, and that is all: %s", err.text);
+	ok(reads(w, "again", answer), "the rest runs");
 	first = w->confined.pid;
 	next_message(w, "third");
 	for (n = 1; n < MR_CONFINED_MESSAGES_MAX && is_same; n++) {
