@@ -31,7 +31,7 @@ CFLAGS  ?= -O2 -g
 OPTS     = $(WARN) $(HARDEN) -D_GNU_SOURCE -DMR_VERSION='"$(VERSION)"' -Ilib -MMD -MP
 LDFLAGS ?=
 LINK     = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-LIBS     = -lcdb -lz -llmdb -lhiredis
+LIBS     = -lcdb -lz -llmdb
 
 # What the linker would write down for -lNAME; for libraries that are loaded at first need: base/lazy.h.
 soname   = '-DMR_SONAME="$(shell readelf -d "$$($(CC) -print-file-name=lib$(1).so)" 2>/dev/null | \
@@ -70,6 +70,7 @@ all: $(PROGS)
 $(B)/lib/base/crypto.o:     OPTS += $(call soname,crypto)
 $(B)/lib/check/spf_match.o: OPTS += $(call soname,spf2)
 $(B)/lib/dns/dns_wire.o:    OPTS += $(call soname,ldns)
+$(B)/lib/store/store_redis.o: OPTS += $(call soname,hiredis)
 $(B)/lib/dns/orgdomain.o:   OPTS += $(call soname,psl)
 $(B)/lib/smtp/tls.o:        OPTS += $(call soname,ssl)
 $(B)/lib/mail/idn.o:        OPTS += $(call soname,idn2)

@@ -112,10 +112,11 @@ static const unsigned allowed[] = {
 #endif
 	SYS_read, SYS_pread64, SYS_readv, SYS_write, SYS_writev, SYS_close, SYS_fstat,
 	SYS_newfstatat, SYS_statx, SYS_lseek, SYS_openat, SYS_faccessat, SYS_readlinkat, SYS_mmap,
-	SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_memfd_create, SYS_fcntl, SYS_recvmsg,
-	SYS_ppoll, SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_gettimeofday, SYS_rt_sigreturn,
-	SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_sigaltstack, SYS_exit, SYS_exit_group, SYS_getpid,
-	SYS_gettid, SYS_sched_yield, SYS_uname, SYS_sysinfo, SYS_getrlimit
+	SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_memfd_create, SYS_fcntl,
+	SYS_recvmsg, SYS_ppoll, SYS_futex, SYS_getrandom, SYS_clock_gettime, SYS_gettimeofday,
+	SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_sigaltstack, SYS_exit,
+	SYS_exit_group, SYS_getpid, SYS_gettid, SYS_sched_yield, SYS_uname, SYS_sysinfo,
+	SYS_getrlimit
 };
 #define ALLOWED (sizeof allowed / sizeof *allowed)
 

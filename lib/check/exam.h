@@ -39,7 +39,8 @@ struct mr_exam_conf {
 	struct mr_arena *arena; /* takes what is found */
 	bool wants_all;         /* list all files, and go on after the first block */
 	int64_t deadline_ms;    /* monotonic */
-	void (*spoil)(void);    /* called once, before the first file that holds files is opened; may be NULL */
+	void (*spoil)(
+	    void); /* called once, before the first file that holds files is opened; may be NULL */
 };
 
 struct mr_exam_result {

@@ -398,7 +398,8 @@ end_utf16(struct mr_object *o, void *state)
 	free(w);
 }
 
-const struct mr_consumer mr_consume_utf16 = { false, wants_utf16, begin_utf16, feed_utf16, end_utf16 };
+const struct mr_consumer mr_consume_utf16 = { false, wants_utf16, begin_utf16, feed_utf16,
+	end_utf16 };
 
 /* ---- HTML that makes a file ------------------------------------------------------------------------------ */
 

@@ -19,12 +19,12 @@ struct mr_step;
 
 struct mr_confined {
 	struct mr_pipeline *pl;
-	pid_t pid;              /* 0: no child */
-	int sock, file_sock;    /* what is said, and messages */
-	int message_fd;         /* what it reads, or -1 */
-	unsigned message_n;     /* messages that it has had */
-	bool has_secrets;       /* it can read all files, and is for one stage */
-	bool is_spoilt;         /* it is for no other message */
+	pid_t pid;           /* 0: no child */
+	int sock, file_sock; /* what is said, and messages */
+	int message_fd;      /* what it reads, or -1 */
+	unsigned message_n;  /* messages that it has had */
+	bool has_secrets;    /* it can read all files, and is for one stage */
+	bool is_spoilt;      /* it is for no other message */
 };
 
 void mr_confined_init(struct mr_confined *c, struct mr_pipeline *pl);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/lazy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,18 @@
 #define WORDS_MAX   6u
 #define REQUEST_MAX (MR_STORE_OPS_MAX * 2 * (MR_STORE_KEY_MAX + MR_STORE_VALUE_MAX + 256))
 
+/* clang-format off */
+#define FUNCTIONS(F) \
+	F(freeReplyObject) F(redisBufferRead) F(redisConnectWithTimeout) F(redisFree) F(redisGetReplyFromReader)
+/* clang-format on */
+
+struct hiredis {
+#define FIELD(name) __typeof__(&name) name;
+	FUNCTIONS(FIELD)
+};
+
 struct redis {
+	struct hiredis lib;
 	const struct mr_store_where *where;
 	redisContext *c; /* NULL: no connection */
 	bool is_cut;     /* the connection broke, rather than a deadline passed */
@@ -54,7 +66,7 @@ static void
 drop(struct redis *r)
 {
 	if (r->c)
-		redisFree(r->c);
+		r->lib.redisFree(r->c);
 	r->c = NULL;
 }
 
@@ -106,7 +118,7 @@ receive(struct redis *r, redisReply **reply, int64_t deadline_ms, struct mr_err 
 	void *got = NULL;
 
 	for (;;) {
-		if (redisGetReplyFromReader(r->c, &got) != REDIS_OK)
+		if (r->lib.redisGetReplyFromReader(r->c, &got) != REDIS_OK)
 			return broken(r, r->c->errstr, err);
 		if ((*reply = got))
 			return MR_OK;
@@ -114,7 +126,7 @@ receive(struct redis *r, redisReply **reply, int64_t deadline_ms, struct mr_err 
 			return broken(r, "its answer is too long", err);
 		if (wait_for(r, POLLIN, deadline_ms, err))
 			return MR_TEMP;
-		if (redisBufferRead(r->c) != REDIS_OK)
+		if (r->lib.redisBufferRead(r->c) != REDIS_OK)
 			return broken(r, r->c->errstr, err);
 	}
 }
@@ -126,7 +138,7 @@ receive_last(struct redis *r, size_t n, redisReply **last, int64_t deadline_ms, 
 	bool is_error = false;
 
 	for (*last = NULL; n; n--) {
-		freeReplyObject(*last);
+		r->lib.freeReplyObject(*last);
 		*last = NULL;
 		if (receive(r, last, deadline_ms, err))
 			return MR_TEMP;
@@ -137,7 +149,7 @@ receive_last(struct redis *r, size_t n, redisReply **last, int64_t deadline_ms, 
 	}
 	if (!is_error)
 		return MR_OK;
-	freeReplyObject(*last);
+	r->lib.freeReplyObject(*last);
 	*last = NULL;
 	return MR_TEMP;
 }
@@ -148,7 +160,7 @@ connect_to(struct redis *r, int64_t deadline_ms, struct mr_err *err)
 	int left_ms = mr_clock_left_ms(deadline_ms), flags;
 	struct timeval left = { left_ms / 1000, left_ms % 1000 * 1000 };
 
-	r->c = redisConnectWithTimeout(r->where->host, r->where->port, left);
+	r->c = r->lib.redisConnectWithTimeout(r->where->host, r->where->port, left);
 	if (!r->c)
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	if (r->c->err)
@@ -178,7 +190,7 @@ log_in(struct redis *r, int64_t deadline_ms, struct mr_err *err)
 	if (st == MR_OK)
 		st = receive_last(r, password.p ? 2 : 1, &reply, deadline_ms, err);
 	if (st == MR_OK)
-		freeReplyObject(reply);
+		r->lib.freeReplyObject(reply);
 	else
 		drop(r);
 	return st;
@@ -380,7 +392,7 @@ redis_run(void *state, struct mr_store_op *ops, size_t n, int64_t now_s, struct 
 		st = take(r, &ops[i], reply->element + at, err);
 		at += replies(&ops[i]);
 	}
-	freeReplyObject(reply);
+	r->lib.freeReplyObject(reply);
 	return st;
 }
 
@@ -447,7 +459,7 @@ redis_page(void *state, struct mr_str prefix, struct mr_store_pos *pos, struct m
 	    || cursor->len > sizeof pos->bytes
 	    || (keys = reply->element[1])->type != REDIS_REPLY_ARRAY) {
 		st = wrong(r, MR_STR("SCAN"), reply, err);
-		freeReplyObject(reply);
+		r->lib.freeReplyObject(reply);
 		return st;
 	}
 	memcpy(pos->bytes, cursor->str, cursor->len);
@@ -457,7 +469,7 @@ redis_page(void *state, struct mr_str prefix, struct mr_store_pos *pos, struct m
 		st = add_entries(r, keys->element + i,
 		    keys->elements - i < MR_STORE_OPS_MAX ? keys->elements - i : MR_STORE_OPS_MAX,
 		    page, err);
-	freeReplyObject(reply);
+	r->lib.freeReplyObject(reply);
 	return st;
 }
 
@@ -509,17 +521,24 @@ redis_size(void *state, uint64_t *used, uint64_t *max, struct mr_err *err)
 		*max = info_number((struct mr_str){ reply->str, reply->len }, "maxmemory:");
 	} else
 		st = wrong(r, MR_STR("INFO"), reply, err);
-	freeReplyObject(reply);
+	r->lib.freeReplyObject(reply);
 	return st;
 }
 
 static enum mr_status
 redis_open(void **state, const struct mr_store_where *where, struct mr_err *err)
 {
+#define NAME(name) #name,
+	static const char *const name[] = { FUNCTIONS(NAME) };
 	struct redis *r = calloc(1, sizeof *r);
+	enum mr_status st;
 
 	if (!r)
 		return mr_err_set(err, MR_TEMP, "out of memory");
+	if ((st = mr_lazy_load(&r->lib, MR_SONAME, name, sizeof name / sizeof *name, err))) {
+		free(r);
+		return st;
+	}
 	r->where = where;
 	mr_buf_init(&r->request, REQUEST_MAX);
 	*state = r;

@@ -55,7 +55,9 @@ int
 main(int argc, char **argv)
 {
 	static const struct mr_log log = { .prog = "data", .fd = 2 };
-	static const struct mr_pipe_conf conf = { .log = &log, .host = "mx.example", .will_fork = true };
+	static const struct mr_pipe_conf conf = {
+		.log = &log, .host = "mx.example", .will_fork = true
+	};
 	struct mr_err err = { "need a spec, a file and a number" };
 	struct mr_spool_msg msg = { .fd = -1 };
 	struct mr_pipeline pl;

@@ -182,9 +182,9 @@ struct world {
 static bool
 open_world(struct world *w, struct mr_err *err)
 {
-	static enum mr_status (*const message[STEPS])(
-	    void *, int, const struct mr_env *, struct mr_answer *, struct mr_err *) = { look, die,
-		crash, be_silent, fail, look, ask_dns, ask_on_and_on, look, open_danger, tell_twice };
+	static enum mr_status (*const message[STEPS])(void *, int, const struct mr_env *,
+	    struct mr_answer *, struct mr_err *) = { look, die, crash, be_silent, fail, look,
+		ask_dns, ask_on_and_on, look, open_danger, tell_twice };
 	static char word[] = "mr-test";
 	char *const argv[] = { word, NULL };
 
