@@ -195,7 +195,7 @@ kill -HUP "$T_PID"
 wait "$T_PID"
 
 # svc sends CONT behind TERM; a leak checker whose tracer meets it waits forever.
-supervise daemontools env ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" svscan svc
+supervise daemontools env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" svscan svc
 svc -d svc/smtpd
 ok "daemontools: stops it" gone
 kill "$T_PID"
