@@ -172,7 +172,8 @@ supervise() {
 	example "$name/log/run" >svc/smtpd/log/run
 	[ "$(id -u)" = 0 ] || sed -i 's/ -u [^ ]*//' svc/smtpd/run
 	chmod +x svc/smtpd/run svc/smtpd/log/run
-	start "$name.log" "$@"
+	# They send CONT behind TERM, which takes away the STOP that a leak checker waits for.
+	start "$name.log" env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" "$@"
 	ok "$name: starts it" wait_port "$port"
 	deliver "$name"
 	ok "$name: and keeps its log" wait_for 60 grep -q 'event=queued' logs/current
@@ -194,8 +195,7 @@ ok "runit: stops it" gone
 kill -HUP "$T_PID"
 wait "$T_PID"
 
-# svc sends CONT behind TERM; a leak checker whose tracer meets it waits forever.
-supervise daemontools env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" svscan svc
+supervise daemontools svscan svc
 svc -d svc/smtpd
 ok "daemontools: stops it" gone
 kill "$T_PID"
