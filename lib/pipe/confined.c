@@ -32,9 +32,9 @@ struct frame {
 /* No verdict's numbers: */
 #define QUESTIONS 1u /* of the DNS */
 #define SPOILT    3u /* what comes now may take the child over: it is not for another message */
-/* No step's: */
-#define TAKE UINT32_MAX       /* a message waits at the other socket */
-#define DROP (UINT32_MAX - 1) /* it is over */
+/* With a step's: a message waits at the other socket.  Alone: the message is over. */
+#define NEW  (1u << 31)
+#define DROP UINT32_MAX
 
 #define NOTE_MAX        1024u /* bytes of an answer's note */
 #define ANSWER_TEXT_MAX (2 * MR_ANSWER_MAX + NOTE_MAX + sizeof(uint32_t))
@@ -247,9 +247,9 @@ child(struct mr_pipeline *pl, int sock, int file_sock, bool has_secrets)
 		pl->step[i].own.conf.spoil = tell_spoilt;
 	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, has_secrets, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
-		if (number == TAKE       ? !take_message()
-		        : number == DROP ? !drop_message(dns)
-		                         : !do_job(pl, number, record))
+		if (number == DROP ? !drop_message(dns)
+		                   : (number & NEW && !take_message())
+		            || !do_job(pl, number & ~NEW, record))
 			return CHILD_FAILED;
 		mr_reader_take(&in, sizeof(struct frame) + record.n);
 	}
@@ -324,21 +324,9 @@ start(struct mr_confined *c, struct mr_err *err)
 	return MR_OK;
 }
 
-static enum mr_status
-tell(struct mr_confined *c, uint32_t number, int64_t deadline_ms, struct mr_err *err)
-{
-	struct mr_buf nothing;
-	enum mr_status st;
-
-	mr_buf_init(&nothing, 1);
-	st = send_frame(c->sock, number, &nothing, deadline_ms, err);
-	mr_buf_free(&nothing);
-	return st;
-}
-
 /* Gives the child a descriptor of the message with an offset of its own. */
 static enum mr_status
-give_message(struct mr_confined *c, int message_fd, int64_t deadline_ms, struct mr_err *err)
+give_message(struct mr_confined *c, int message_fd, struct mr_err *err)
 {
 	char path[64];
 	enum mr_status st;
@@ -349,28 +337,27 @@ give_message(struct mr_confined *c, int message_fd, int64_t deadline_ms, struct 
 		return mr_err_sys(err, MR_TEMP, "message");
 	st = mr_io_send_packet(c->file_sock, MR_STR("m"), fd, err);
 	close(fd);
-	if (st == MR_OK)
-		st = tell(c, TAKE, deadline_ms, err);
 	if (st == MR_OK) {
 		c->message_fd = message_fd;
 		c->message_n++;
+		c->is_new = true;
 	}
 	return st;
 }
 
 /* In the child that is there if it still is, or a new one. */
 static enum mr_status
-begin_message(struct mr_confined *c, int message_fd, int64_t deadline_ms, struct mr_err *err)
+begin_message(struct mr_confined *c, int message_fd, struct mr_err *err)
 {
 	enum mr_status st;
 
-	if (c->pid && give_message(c, message_fd, deadline_ms, err) == MR_OK)
+	if (c->pid && give_message(c, message_fd, err) == MR_OK)
 		return MR_OK;
 	if (c->pid)
 		kill_child(c);
 	if ((st = start(c, err)))
 		return st;
-	if ((st = give_message(c, message_fd, deadline_ms, err)))
+	if ((st = give_message(c, message_fd, err)))
 		kill_child(c);
 	return st;
 }
@@ -378,13 +365,17 @@ begin_message(struct mr_confined *c, int message_fd, int64_t deadline_ms, struct
 void
 mr_confined_next(struct mr_confined *c)
 {
+	struct mr_buf nothing;
+
 	if (c->is_spoilt || c->message_n >= MR_CONFINED_MESSAGES_MAX)
 		mr_confined_end(c);
 	if (c->message_fd < 0)
 		return;
 	c->message_fd = -1;
-	if (tell(c, DROP, mr_clock_mono_ms() + DROP_MS, NULL))
+	mr_buf_init(&nothing, 1);
+	if (send_frame(c->sock, DROP, &nothing, mr_clock_mono_ms() + DROP_MS, NULL))
 		kill_child(c);
+	mr_buf_free(&nothing);
 }
 
 /* Asks what the child wants to know of the resolver of the stage's filter, and tells it. */
@@ -463,8 +454,10 @@ talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int6
 		return st;
 	mr_buf_init(&record, MR_ENV_MAX);
 	mr_env_write(env, &record);
-	st = send_frame(c->sock, (uint32_t)(step - c->pl->step), &record, deadline_ms, err);
+	st = send_frame(c->sock, (uint32_t)(step - c->pl->step) | (c->is_new ? NEW : 0), &record,
+	    deadline_ms, err);
 	mr_buf_free(&record);
+	c->is_new = false;
 	if (st == MR_OK)
 		st = hear(c, step, &in, deadline_ms, &verdict, &text, err);
 	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
@@ -491,8 +484,7 @@ ask(struct mr_confined *c, struct mr_step *step, int message_fd, int64_t deadlin
 	int status;
 
 	do {
-		if (c->message_fd != message_fd
-		    && (st = begin_message(c, message_fd, deadline_ms, err)))
+		if (c->message_fd != message_fd && (st = begin_message(c, message_fd, err)))
 			return st;
 		has_past = c->message_n > 1;
 		st = talk(c, step, env, deadline_ms, answer, &why);
