@@ -23,6 +23,7 @@ bool mr_str_caseeq(struct mr_str a, struct mr_str b);
 bool mr_str_caseis(struct mr_str a, const char *cstr);
 bool mr_str_starts(struct mr_str a, const char *prefix);
 bool mr_str_casestarts(struct mr_str a, const char *prefix);
+bool mr_str_caseholds(struct mr_str a, const char *word);
 
 /* Index of the first / last `c`, or -1. */
 ptrdiff_t mr_str_chr(struct mr_str a, char c);

@@ -425,11 +425,11 @@ struct html {
 static bool
 wants_html(const struct mr_object *o)
 {
-	static const char *const tags[] = { "<html", "<HTML", "<!DOCTYPE", "<!doctype", "<script",
-		"<svg", "<body", "<head", "<SCRIPT" };
+	static const char *const tags[] = { "<html", "<!doctype", "<script", "<svg", "<body",
+		"<head" };
 
 	for (size_t i = 0; o->holds == MR_HOLDS_TEXT && i < sizeof tags / sizeof *tags; i++)
-		if (memmem(o->head.p, o->head.n, tags[i], strlen(tags[i])))
+		if (mr_str_caseholds(mr_buf_str(&o->head), tags[i]))
 			return true;
 	return false;
 }

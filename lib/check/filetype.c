@@ -36,20 +36,6 @@ holds(struct mr_str s, const char *word)
 	return memmem(s.p, s.n, word, strlen(word)) != NULL;
 }
 
-static bool
-case_holds(struct mr_str s, const char *word)
-{
-	int first = mr_lower((unsigned char)word[0]);
-
-	if (!first)
-		return true;
-	for (size_t i = 0; i < s.n; i++)
-		if (mr_lower((unsigned char)s.p[i]) == first
-		    && mr_str_casestarts(mr_str_from(s, i), word))
-			return true;
-	return false;
-}
-
 /* ---- containers ---------------------------------------------------------------------------------- */
 
 static bool
@@ -217,7 +203,7 @@ static bool
 holds_one_of(struct mr_str s, const char *const *word)
 {
 	for (; *word; word++)
-		if (case_holds(s, *word))
+		if (mr_str_caseholds(s, *word))
 			return true;
 	return false;
 }
@@ -295,12 +281,12 @@ script(struct mr_str s, const struct taker *t)
 	if (starts_one_of(line, registry))
 		t->take(t->ctx, "registry");
 	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-		if (mr_str_casestarts(line, marks[i].start) && case_holds(line, marks[i].holds))
+		if (mr_str_casestarts(line, marks[i].start) && mr_str_caseholds(line, marks[i].holds))
 			t->take(t->ctx, marks[i].word);
 	if (line.n && line.p[0] != '<')
 		tag_room.n = tag_room.n < 4096 ? tag_room.n : 4096;
 	for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
-		if (case_holds(tag_room, tags[i].one) && case_holds(tag_room, tags[i].other))
+		if (mr_str_caseholds(tag_room, tags[i].one) && mr_str_caseholds(tag_room, tags[i].other))
 			t->take(t->ctx, tags[i].word);
 	windows_script(line, t);
 }

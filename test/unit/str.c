@@ -20,6 +20,11 @@ compare(void)
 	ok(!mr_str_starts(MR_STR("cli"), "client_"), "shorter than the prefix");
 	ok(mr_str_casestarts(MR_STR("ipV6:x"), "IPv6:"), "starts, any case");
 	ok(!mr_str_casestarts(none, "a"), "not there starts with nothing");
+	ok(mr_str_caseholds(MR_STR("a <x<SCRipt>"), "<script"), "holds, any case");
+	ok(mr_str_caseholds(MR_STR("wwScript"), "wscript"), "holds, after a false start");
+	ok(!mr_str_caseholds(MR_STR("<scrip"), "<script"), "cut off");
+	ok(!mr_str_caseholds(none, "a") && !mr_str_caseholds(none, "<"), "not there holds nothing");
+	ok(mr_str_caseholds(none, ""), "but the empty word");
 }
 
 static void
