@@ -13,7 +13,7 @@ sed -i -e 's/192\.0\.2\./127.0.2./g; s/\.2\.0\.192\./.2.0.127./g; s/198\.51\.100
 	trusted reputation $(find cases -type f)
 sed -i "s|2026a.key|$T_DIR/2026a.key|" dkim
 echo '1i X-Scanned: yes' >scan.sed
-sed -i -e "s#^ *spamc .*#    $(command -v sed) -f scan.sed#" -e "s#lmdb:state#lmdb:$T_DIR/state#" \
+sed -i -e "s#^ *spamc .*#    $(command -v sed) -f scan.sed#" -e "s#lmdb:state#lmdb:$T_DIR/state#" -e "s#lmdb:rates#lmdb:$T_DIR/rates#" \
 	-e "s# \(trusted\|access\|srs-keys\|routes\|attachments\|reputation\*4\|dkim\|scan.sed\)\( \|\$\)# $T_DIR/\1\2#g" \
 	-e "s# aliases\$# $T_DIR/aliases#" pipeline
 # mr-helo does not ask loopback whether it gives our own name.
