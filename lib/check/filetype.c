@@ -281,12 +281,14 @@ script(struct mr_str s, const struct taker *t)
 	if (starts_one_of(line, registry))
 		t->take(t->ctx, "registry");
 	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-		if (mr_str_casestarts(line, marks[i].start) && mr_str_caseholds(line, marks[i].holds))
+		if (mr_str_casestarts(line, marks[i].start)
+		    && mr_str_caseholds(line, marks[i].holds))
 			t->take(t->ctx, marks[i].word);
 	if (line.n && line.p[0] != '<')
 		tag_room.n = tag_room.n < 4096 ? tag_room.n : 4096;
 	for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
-		if (mr_str_caseholds(tag_room, tags[i].one) && mr_str_caseholds(tag_room, tags[i].other))
+		if (mr_str_caseholds(tag_room, tags[i].one)
+		    && mr_str_caseholds(tag_room, tags[i].other))
 			t->take(t->ctx, tags[i].word);
 	windows_script(line, t);
 }

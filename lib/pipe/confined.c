@@ -247,9 +247,9 @@ child(struct mr_pipeline *pl, int sock, int file_sock, bool has_secrets)
 		pl->step[i].own.conf.spoil = tell_spoilt;
 	mr_sandbox_confine(MR_CONFINED_MEMORY_MAX, has_secrets, pl->conf.log);
 	while ((st = receive_frame(&in, &number, &record, MR_NO_DEADLINE, NULL)) == MR_OK) {
-		if (number == DROP ? !drop_message(dns)
-		                   : (number & NEW && !take_message())
-		            || !do_job(pl, number & ~NEW, record))
+		if (number == DROP
+		        ? !drop_message(dns)
+		        : (number & NEW && !take_message()) || !do_job(pl, number & ~NEW, record))
 			return CHILD_FAILED;
 		mr_reader_take(&in, sizeof(struct frame) + record.n);
 	}
