@@ -284,13 +284,6 @@ mr_confined_end(struct mr_confined *c)
 		reap(c); /* the end of the socket is its end */
 }
 
-static void
-kill_child(struct mr_confined *c)
-{
-	kill(c->pid, SIGKILL);
-	reap(c);
-}
-
 static enum mr_status
 start(struct mr_confined *c, struct mr_err *err)
 {
@@ -339,26 +332,8 @@ give_message(struct mr_confined *c, int message_fd, struct mr_err *err)
 	close(fd);
 	if (st == MR_OK) {
 		c->message_fd = message_fd;
-		c->message_n++;
 		c->is_new = true;
 	}
-	return st;
-}
-
-/* In the child that is there if it still is, or a new one. */
-static enum mr_status
-begin_message(struct mr_confined *c, int message_fd, struct mr_err *err)
-{
-	enum mr_status st;
-
-	if (c->pid && give_message(c, message_fd, err) == MR_OK)
-		return MR_OK;
-	if (c->pid)
-		kill_child(c);
-	if ((st = start(c, err)))
-		return st;
-	if ((st = give_message(c, message_fd, err)))
-		kill_child(c);
 	return st;
 }
 
@@ -367,14 +342,18 @@ mr_confined_next(struct mr_confined *c)
 {
 	struct mr_buf nothing;
 
-	if (c->is_spoilt || c->message_n >= MR_CONFINED_MESSAGES_MAX)
-		mr_confined_end(c);
 	if (c->message_fd < 0)
 		return;
 	c->message_fd = -1;
+	if (++c->message_n >= MR_CONFINED_MESSAGES_MAX || c->is_spoilt) {
+		mr_confined_end(c);
+		return;
+	}
 	mr_buf_init(&nothing, 1);
-	if (send_frame(c->sock, DROP, &nothing, mr_clock_mono_ms() + DROP_MS, NULL))
-		kill_child(c);
+	if (send_frame(c->sock, DROP, &nothing, mr_clock_mono_ms() + DROP_MS, NULL) == MR_TEMP) {
+		kill(c->pid, SIGKILL);
+		reap(c);
+	}
 	mr_buf_free(&nothing);
 }
 
@@ -475,6 +454,14 @@ talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int6
 }
 
 static enum mr_status
+died(int status, struct mr_err *err)
+{
+	return WIFSIGNALED(status)
+	    ? mr_err_set(err, MR_TEMP, "ended by signal %d", WTERMSIG(status))
+	    : mr_err_set(err, MR_TEMP, "ended with code %d", WEXITSTATUS(status));
+}
+
+static enum mr_status
 ask(struct mr_confined *c, struct mr_step *step, int message_fd, int64_t deadline_ms,
     const struct mr_env *env, struct mr_answer *answer, struct mr_err *err)
 {
@@ -483,23 +470,28 @@ ask(struct mr_confined *c, struct mr_step *step, int message_fd, int64_t deadlin
 	bool has_past;
 	int status;
 
-	do {
-		if (c->message_fd != message_fd && (st = begin_message(c, message_fd, err)))
+	for (;;) {
+		if (!c->pid && (st = start(c, err)))
 			return st;
-		has_past = c->message_n > 1;
-		st = talk(c, step, env, deadline_ms, answer, &why);
+		has_past = c->message_n > 0;
+		st = c->message_fd == message_fd ? MR_OK : give_message(c, message_fd, &why);
+		if (st == MR_OK)
+			st = talk(c, step, env, deadline_ms, answer, &why);
 		if (st == MR_OK)
 			return MR_OK;
 		if (st != MR_NOTFOUND)
 			kill(c->pid, SIGKILL);
 		status = reap(c);
-		/* If it died, that may be the fault of messages before. */
-	} while (st == MR_NOTFOUND && has_past);
-	if (st == MR_NOTFOUND && WIFSIGNALED(status))
-		return mr_err_set(err, MR_TEMP, "ended by signal %d", WTERMSIG(status));
-	if (st == MR_NOTFOUND)
-		return mr_err_set(err, MR_TEMP, "ended with code %d", WEXITSTATUS(status));
-	return mr_err_set(err, MR_TEMP, "no answer: %s", why.text);
+		if (st != MR_NOTFOUND)
+			return mr_err_set(err, MR_TEMP, "no answer: %s", why.text);
+		if (!has_past)
+			return died(status, err);
+		/* That may be the fault of messages before: once more, in a new one. */
+		died(status, &why);
+		MR_LOG(c->pl->conf.log, MR_LOG_FAULT, "child",
+		    { "stage", mr_str(step->stage->name) }, { "why", mr_str(why.text) },
+		    { "then", MR_STR("again") });
+	}
 }
 
 enum mr_status

@@ -23,7 +23,7 @@ struct mr_confined {
 	int sock, file_sock; /* what is said, and messages */
 	int message_fd;      /* what it reads, or -1 */
 	bool is_new;         /* it has heard nothing of that yet */
-	unsigned message_n;  /* messages that it has had */
+	unsigned message_n;  /* messages that it is through with */
 	bool has_secrets;    /* it can read all files, and is for one stage */
 	bool is_spoilt;      /* it is for no other message */
 };

@@ -176,7 +176,7 @@ struct world {
 	struct mr_pipeline pl;
 	struct mr_confined confined;
 	struct mr_dns *dns;
-	int fd;
+	int fd, log_fd;
 };
 
 static bool
@@ -185,13 +185,18 @@ open_world(struct world *w, struct mr_err *err)
 	static enum mr_status (*const message[STEPS])(void *, int, const struct mr_env *,
 	    struct mr_answer *, struct mr_err *) = { look, die, crash, be_silent, fail, look,
 		ask_dns, ask_on_and_on, look, open_danger, tell_twice };
+	static const struct mr_stage stage = { .name = "look" };
+	static struct mr_log log = { .prog = "test" };
 	static char word[] = "mr-test";
 	char *const argv[] = { word, NULL };
 
 	*w = (struct world){ .dns = open_dns("a.example TXT said\nb.example ! servfail\n", 0, err),
-		.pl = { .step = w->step, .n = STEPS },
+		.pl = { .step = w->step, .n = STEPS, .conf.log = &log },
+		.log_fd = mr_child_memfile(MR_STR("")),
 		.fd = mr_child_memfile(MR_STR("hello")) };
+	log.fd = w->log_fd;
 	for (size_t i = 0; i < STEPS; i++) {
+		w->step[i].stage = &stage;
 		w->filter[i] = (struct mr_filter){
 			.name = word, .letters = "", .open = nothing, .message = message[i]
 		};
@@ -259,6 +264,16 @@ files_of(pid_t pid)
 	return n;
 }
 
+static bool
+logs(const struct world *w, const char *text)
+{
+	char all[4096];
+	ssize_t n = pread(w->log_fd, all, sizeof all - 1, 0);
+
+	all[n < 0 ? 0 : n] = '\0';
+	return strstr(all, text) != NULL;
+}
+
 static void
 test_messages(struct world *w, struct mr_answer *answer)
 {
@@ -277,6 +292,8 @@ test_messages(struct world *w, struct mr_answer *answer)
 	kill(first, SIGKILL);
 	ok(reads(w, "second", answer) && w->confined.pid != first,
 	    "one that died in between harms no message");
+	ok(logs(w, "event=child stage=look why=\"ended by signal 9\" then=again"),
+	    "and there is a line about it");
 	next_message(w, "again");
 	ok(ask(w, 2, answer, &err) == MR_TEMP && w->confined.pid == 0,
 	    "one that dies of its message is tried in a new one, and that is all: %s", err.text);
@@ -354,6 +371,7 @@ main(void)
 		mr_filter_close(&w.step[i].own);
 	mr_dns_close(w.dns);
 	close(w.fd);
+	close(w.log_fd);
 	mr_arena_free(&arena);
 	return done_testing();
 }
