@@ -4,17 +4,19 @@
 #	make test       everything a machine needs, then all checks
 #	make demo       a gateway on loopback, and what it does with some messages
 #	make san        the same tests under ASan and UBSan
+#	make STATIC=1   into build-static, with the libraries that each message needs linked in
 #	make fuzz       each fuzz target for FUZZ_S seconds
 #	make install    PREFIX, DESTDIR
 
 VERSION = 0.1
 PREFIX ?= /usr/local
-B      ?= build
+B      ?= build$(if $(STATIC),-static)
 
-# The one list of Debian packages: to build, and to test.
+# The one list of Debian packages: to build, to build with STATIC=1, and to test.
 PKGS_BUILD = gcc make pkg-config libcdb-dev zlib1g-dev libldns-dev libpsl-dev libspf2-dev libidn2-dev \
 	liblmdb-dev libhiredis-dev libssl-dev libmagic-dev libarchive-dev libopendkim-dev file
-PKGS_TEST  = clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
+PKGS_STATIC = libdb5.3-dev libbsd-dev libmd-dev libunistring-dev
+PKGS_TEST  = $(PKGS_STATIC) clang libclang-rt-14-dev clang-format mandoc strace perl python3 procps git util-linux iproute2 \
 	python3-yaml python3-spf python3-srs python3-authres python3-dkim python3-nacl libmail-dmarc-perl opendkim \
 	opendkim-tools spamassassin spamc spamd postsrsd openssl publicsuffix nsd unbound rbldnsd redis-server swaks \
 	postfix ucspi-tcp openbsd-inetd mailfront systemd s6 runit daemontools ripmime procmail python3-dnspython bsdutils
@@ -36,6 +38,12 @@ LIBS     = -lcdb -lz -llmdb
 # What the linker would write down for -lNAME; for libraries that are loaded at first need: base/lazy.h.
 soname   = '-DMR_SONAME="$(shell readelf -d "$$($(CC) -print-file-name=lib$(1).so)" 2>/dev/null | \
 	sed -n 's/.*SONAME.*\[\(.*\)\].*/\1/p')"'
+# Those that nearly each message needs: STATIC=1 links them in.
+owned    = $(if $(STATIC),-DMR_STATIC,$(call soname,$(1)))
+ifdef STATIC
+LIBS     = -Wl,-Bstatic -lopendkim -lspf2 -lldns -lssl -lcrypto -lpsl -lidn2 -lunistring -ldb -lbsd -lmd \
+	-lcdb -lz -llmdb -Wl,-Bdynamic -lresolv
+endif
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)
 say      = $(if $(V),@:,@echo)
@@ -61,21 +69,21 @@ ASK      = $(B)/bench/dns
 FUZZ_S  ?= 60
 PROVE    = MR_BUILD=$(abspath $(B)) prove --timer
 
-.PHONY: all check lint unit e2e test peer san fuzz cover bench bench-deps demo deps format install dist clean
+.PHONY: all check lint unit e2e test peer san fuzz cover bench bench-static bench-deps demo deps format install dist clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(PROGS)
 
-$(B)/lib/base/crypto.o:     OPTS += $(call soname,crypto)
-$(B)/lib/check/spf_match.o: OPTS += $(call soname,spf2)
-$(B)/lib/dns/dns_wire.o:    OPTS += $(call soname,ldns)
+$(B)/lib/base/crypto.o:     OPTS += $(call owned,crypto)
+$(B)/lib/check/spf_match.o: OPTS += $(call owned,spf2)
+$(B)/lib/dns/dns_wire.o:    OPTS += $(call owned,ldns)
 $(B)/lib/store/store_redis.o: OPTS += $(call soname,hiredis)
-$(B)/lib/dns/orgdomain.o:   OPTS += $(call soname,psl)
-$(B)/lib/smtp/tls.o:        OPTS += $(call soname,ssl)
-$(B)/lib/mail/idn.o:        OPTS += $(call soname,idn2)
+$(B)/lib/dns/orgdomain.o:   OPTS += $(call owned,psl)
+$(B)/lib/smtp/tls.o:        OPTS += $(call owned,ssl)
+$(B)/lib/mail/idn.o:        OPTS += $(call owned,idn2)
 $(B)/lib/check/archive.o:   OPTS += $(call soname,archive)
-$(B)/lib/check/opendkim.o:  OPTS += $(call soname,opendkim)
+$(B)/lib/check/opendkim.o:  OPTS += $(call owned,opendkim)
 $(B)/lib/check/magic.o:     OPTS += $(call soname,magic) '-DMR_MAGIC_DB="$(B)/lib/check/filetype.magic.mgc"'
 $(B)/lib/check/magic.o:     $(B)/lib/check/filetype.magic.mgc
 
@@ -165,7 +173,7 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
-bench: all $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(B)/bench/rcpt $(B)/bench/data $(ASK)
+bench: all bench-static $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(B)/bench/rcpt $(B)/bench/data $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
 	MR_BUILD=$(abspath $(B)) test/bench/store-run
@@ -182,6 +190,9 @@ format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
 # ---- what a fresh Debian 12 lacks -----------------------------------------------------------------
+
+bench-static:
+	$(MAKE) STATIC=1 B=$(B)-static all
 
 bench-deps: PKGS_TEST += $(PKGS_BENCH)
 deps bench-deps:

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIB(name) name
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(EVP_sha256) F(EVP_MD_CTX_new) F(EVP_MD_CTX_free) F(EVP_DigestInit_ex) \
@@ -29,17 +30,13 @@
 /* clang-format on */
 
 struct libcrypto {
-#define FIELD(name) __typeof__(&name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 static enum mr_status
 load(struct libcrypto *lib, struct mr_err *err)
 {
-#define NAME(name) #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
-
-	return mr_lazy_load(lib, MR_SONAME, name, sizeof name / sizeof *name, err);
+	return MR_LAZY_LOAD(lib, FUNCTIONS, err);
 }
 
 static enum mr_status
@@ -59,16 +56,15 @@ octets(const char *p)
 enum mr_status
 mr_sha256(uint8_t *out, struct mr_str bytes, struct mr_err *err)
 {
-	static const char *const name[] = { "EVP_Digest", "EVP_sha256" };
+#define SHA256(F) F(EVP_Digest) F(EVP_sha256)
 	struct {
-		__typeof__(&EVP_Digest) digest;
-		__typeof__(&EVP_sha256) sha256;
+		SHA256(MR_LAZY_FIELD)
 	} lib;
-	enum mr_status st = mr_lazy_load(&lib, MR_SONAME, name, 2, err);
+	enum mr_status st = MR_LAZY_LOAD(&lib, SHA256, err);
 
 	if (st)
 		return st;
-	return lib.digest(bytes.p, bytes.n, out, NULL, lib.sha256(), NULL) == 1
+	return lib.EVP_Digest(bytes.p, bytes.n, out, NULL, lib.EVP_sha256(), NULL) == 1
 	    ? MR_OK
 	    : mr_err_set(err, MR_TEMP, "OpenSSL gives no SHA-256");
 }
@@ -76,18 +72,17 @@ mr_sha256(uint8_t *out, struct mr_str bytes, struct mr_err *err)
 enum mr_status
 mr_hmac_sha1(uint8_t *out, struct mr_str key, struct mr_str bytes, struct mr_err *err)
 {
-	static const char *const name[] = { "HMAC", "EVP_sha1" };
+#define HMAC_SHA1(F) F(HMAC) F(EVP_sha1)
 	struct {
-		__typeof__(&HMAC) hmac;
-		__typeof__(&EVP_sha1) sha1;
+		HMAC_SHA1(MR_LAZY_FIELD)
 	} lib;
-	enum mr_status st = mr_lazy_load(&lib, MR_SONAME, name, 2, err);
+	enum mr_status st = MR_LAZY_LOAD(&lib, HMAC_SHA1, err);
 
 	if (st)
 		return st;
 	return key.n <= INT_MAX
-	        && lib.hmac(lib.sha1(), key.p, (int)key.n, (const unsigned char *)bytes.p, bytes.n,
-	            out, NULL)
+	        && lib.HMAC(lib.EVP_sha1(), key.p, (int)key.n, (const unsigned char *)bytes.p,
+	            bytes.n, out, NULL)
 	    ? MR_OK
 	    : mr_err_set(err, MR_TEMP, "OpenSSL gives no HMAC-SHA-1");
 }
@@ -160,19 +155,19 @@ mr_crypto_load(struct mr_err *err)
 enum mr_status
 mr_base64_encode(struct mr_buf *out, struct mr_str bytes, struct mr_err *err)
 {
-	static const char *const name[] = { "EVP_EncodeBlock" };
+#define ENCODE(F) F(EVP_EncodeBlock)
 	size_t n = (bytes.n + 2) / 3 * 4;
 	struct {
-		__typeof__(&EVP_EncodeBlock) encode;
+		ENCODE(MR_LAZY_FIELD)
 	} lib;
-	enum mr_status st = mr_lazy_load(&lib, MR_SONAME, name, 1, err);
+	enum mr_status st = MR_LAZY_LOAD(&lib, ENCODE, err);
 	char *to;
 
 	if (st || n == 0)
 		return st;
 	if (n > BASE64_MAX || !(to = mr_buf_room(out, n + 1))) /* it writes a NUL, too */
 		return no_memory(err);
-	out->n += (size_t)lib.encode((unsigned char *)to, octets(bytes.p), (int)bytes.n);
+	out->n += (size_t)lib.EVP_EncodeBlock((unsigned char *)to, octets(bytes.p), (int)bytes.n);
 	return MR_OK;
 }
 
@@ -199,10 +194,10 @@ padding_of(struct mr_str text)
 enum mr_status
 mr_base64_decode(struct mr_buf *out, struct mr_str text, struct mr_err *err)
 {
-	static const char *const name[] = { "EVP_DecodeBlock" };
+#define DECODE(F) F(EVP_DecodeBlock)
 	size_t pad = padding_of(text);
 	struct {
-		__typeof__(&EVP_DecodeBlock) decode;
+		DECODE(MR_LAZY_FIELD)
 	} lib;
 	enum mr_status st;
 	char *to;
@@ -211,11 +206,11 @@ mr_base64_decode(struct mr_buf *out, struct mr_str text, struct mr_err *err)
 		return mr_err_set(err, MR_PERM, "not base64");
 	if (text.n == 0)
 		return MR_OK;
-	if ((st = mr_lazy_load(&lib, MR_SONAME, name, 1, err)))
+	if ((st = MR_LAZY_LOAD(&lib, DECODE, err)))
 		return st;
 	if (text.n > BASE64_MAX || !(to = mr_buf_room(out, text.n / 4 * 3)))
 		return no_memory(err);
-	if (lib.decode((unsigned char *)to, octets(text.p), (int)text.n) < 0)
+	if (lib.EVP_DecodeBlock((unsigned char *)to, octets(text.p), (int)text.n) < 0)
 		return mr_err_set(err, MR_PERM, "not base64");
 	out->n += text.n / 4 * 3 - pad;
 	return MR_OK;

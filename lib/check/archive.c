@@ -10,6 +10,7 @@
 #define BLOCK 65536u
 
 /* No filter that starts a program, no format that is text (mtree, warc). */
+#define LIB(name) archive_##name
 #define FUNCTIONS(F)                    \
 	F(read_new)                     \
 	F(read_free)                    \
@@ -42,8 +43,7 @@
 	F(read_support_filter_gzip)
 
 struct libarchive {
-#define FIELD(name) __typeof__(&archive_##name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 static void
@@ -121,13 +121,11 @@ enum mr_status
 mr_archive_read(
     int fd, bool is_packed, const struct mr_archive_ops *ops, void *ctx, struct mr_err *err)
 {
-#define NAME(name) "archive_" #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	struct libarchive lib;
 	struct archive *a;
 	enum mr_status st;
 
-	if ((st = mr_lazy_load(&lib, MR_SONAME, name, sizeof name / sizeof *name, err)))
+	if ((st = MR_LAZY_LOAD(&lib, FUNCTIONS, err)))
 		return st;
 	if (!(a = lib.read_new()))
 		return mr_err_set(err, MR_TEMP, "out of memory");

@@ -18,11 +18,11 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const unsigned char mr_magic_db[], mr_magic_db_end[];
 
+#define LIB(name)    magic_##name
 #define FUNCTIONS(F) F(open) F(close) F(load) F(load_buffers) F(buffer) F(error)
 
 struct libmagic {
-#define FIELD(name) __typeof__(&magic_##name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 struct mr_magic {
@@ -41,8 +41,6 @@ struct mr_magic {
 enum mr_status
 mr_magic_open(struct mr_magic **magic, bool is_system, struct mr_err *err)
 {
-#define NAME(name) "magic_" #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	size_t n = (size_t)(mr_magic_db_end - mr_magic_db);
 	struct mr_magic *m = malloc(sizeof *m + n);
 	void *db = m ? m->db : NULL;
@@ -54,7 +52,7 @@ mr_magic_open(struct mr_magic **magic, bool is_system, struct mr_err *err)
 	m->db_n = n;
 	memcpy(m->db, mr_magic_db, n);
 	m->cookie = NULL;
-	st = mr_lazy_load(&m->lib, MR_SONAME, name, sizeof name / sizeof *name, err);
+	st = MR_LAZY_LOAD(&m->lib, FUNCTIONS, err);
 	if (st == MR_OK && !(m->cookie = m->lib.open(is_system ? MAGIC_MIME_TYPE : OWN_FLAGS)))
 		st = mr_err_set(err, MR_TEMP, "libmagic: out of memory");
 	if (st == MR_OK)

@@ -16,6 +16,7 @@ static const char body_differs[] = "the body hash did not verify",
                   differs[] = "the signature did not verify",
                   no_verdict[] = "libopendkim cannot verify it";
 
+#define LIB(name) dkim_##name
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(body) F(close) F(eoh) F(eom) F(free) F(getsiglist) F(header) F(init) F(options) \
@@ -24,8 +25,7 @@ static const char body_differs[] = "the body hash did not verify",
 /* clang-format on */
 
 struct functions {
-#define FIELD(name) __typeof__(&dkim_##name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 struct mr_opendkim_lib {
@@ -61,13 +61,13 @@ index_of(struct mr_opendkim *d, DKIM_SIGINFO *sig)
 static DKIM_CBSTAT
 look_up_key(DKIM *handle, DKIM_SIGINFO *sig, u_char *buf, size_t buf_n)
 {
-	static const char *const name[] = { "dkim_get_user_context" };
+#define HOOK(F) F(get_user_context)
 	/* The hook gets nothing of ours but through this function, and there are no variables to keep it in. */
 	struct {
-		__typeof__(&dkim_get_user_context) get_user_context;
+		HOOK(MR_LAZY_FIELD)
 	} lib;
 	struct mr_opendkim *d =
-	    mr_lazy_load(&lib, MR_SONAME, name, 1, NULL) ? NULL : lib.get_user_context(handle);
+	    MR_LAZY_LOAD(&lib, HOOK, NULL) ? NULL : lib.get_user_context(handle);
 	size_t i;
 	int n;
 
@@ -80,8 +80,6 @@ look_up_key(DKIM *handle, DKIM_SIGINFO *sig, u_char *buf, size_t buf_n)
 enum mr_status
 mr_opendkim_load(struct mr_opendkim_lib **lib, struct mr_err *err)
 {
-#define NAME(name) "dkim_" #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	/* Signatures are looked at when the body is there; those that it cannot read keep their place. */
 	unsigned flags = DKIM_LIBFLAGS_DELAYSIGPROC | DKIM_LIBFLAGS_BADSIGHANDLES;
 	struct mr_opendkim_lib *l = calloc(1, sizeof *l);
@@ -90,7 +88,7 @@ mr_opendkim_load(struct mr_opendkim_lib **lib, struct mr_err *err)
 	*lib = NULL;
 	if (!l)
 		return mr_err_set(err, MR_TEMP, "out of memory");
-	if ((st = mr_lazy_load(&l->lib, MR_SONAME, name, sizeof name / sizeof *name, err))) {
+	if ((st = MR_LAZY_LOAD(&l->lib, FUNCTIONS, err))) {
 		free(l);
 		return st;
 	}

@@ -15,6 +15,7 @@
 #define TERMS_MAX  16u
 #define RECORD_MAX (TERMS_MAX * (MR_NET_TEXT_MAX + 5) + 16)
 
+#define LIB(name) SPF_##name
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(dns_free) F(dns_null_new) F(record_compile) F(record_free) F(record_interpret) \
@@ -24,8 +25,7 @@
 /* clang-format on */
 
 struct libspf2 {
-#define FIELD(name) __typeof__(&SPF_##name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 struct mr_spf_matcher {
@@ -36,8 +36,6 @@ struct mr_spf_matcher {
 enum mr_status
 mr_spf_matcher_open(struct mr_spf_matcher **matcher, struct mr_err *err)
 {
-#define NAME(name) "SPF_" #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	struct mr_spf_matcher *m = calloc(1, sizeof *m);
 	SPF_dns_server_t *none;
 	enum mr_status st;
@@ -45,7 +43,7 @@ mr_spf_matcher_open(struct mr_spf_matcher **matcher, struct mr_err *err)
 	*matcher = NULL;
 	if (!m)
 		return mr_err_set(err, MR_TEMP, "out of memory");
-	if ((st = mr_lazy_load(&m->lib, MR_SONAME, name, sizeof name / sizeof *name, err))) {
+	if ((st = MR_LAZY_LOAD(&m->lib, FUNCTIONS, err))) {
 		free(m);
 		return st;
 	}

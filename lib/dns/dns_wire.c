@@ -20,6 +20,7 @@ enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
 
 /* ---- the library ----------------------------------------------------------------------------- */
 
+#define LIB(name) ldns_##name
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(dname_compare) F(dname_new_frm_str) F(get_errorstr_by_id) F(pkt_aa) F(pkt_answer) \
@@ -31,20 +32,17 @@ enum { OPCODE_MASK = 0x78, RCODE_MASK = 0x0f };
 /* clang-format on */
 
 struct mr_ldns {
-#define FIELD(name) __typeof__(&ldns_##name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 enum mr_status
 mr_ldns_open(struct mr_ldns **ldns, struct mr_err *err)
 {
-#define NAME(name) "ldns_" #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	enum mr_status st;
 
 	*ldns = calloc(1, sizeof **ldns);
-	st = *ldns ? mr_lazy_load(*ldns, MR_SONAME, name, sizeof name / sizeof *name, err)
-	           : mr_err_set(err, MR_TEMP, "out of memory");
+	st =
+	    *ldns ? MR_LAZY_LOAD(*ldns, FUNCTIONS, err) : mr_err_set(err, MR_TEMP, "out of memory");
 	if (st) {
 		free(*ldns);
 		*ldns = NULL;

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIB(name)    psl_##name
 #define FUNCTIONS(F) F(latest) F(free) F(registrable_domain)
 
 struct libpsl {
-#define FIELD(name) __typeof__(&psl_##name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 struct mr_orgdomain {
@@ -22,15 +22,13 @@ struct mr_orgdomain {
 enum mr_status
 mr_orgdomain_open(struct mr_orgdomain **list, struct mr_err *err)
 {
-#define NAME(name) "psl_" #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	struct mr_orgdomain *l = calloc(1, sizeof *l);
 	enum mr_status st = MR_OK;
 
 	*list = NULL;
 	if (!l)
 		return mr_err_set(err, MR_TEMP, "out of memory");
-	st = mr_lazy_load(&l->lib, MR_SONAME, name, sizeof name / sizeof *name, err);
+	st = MR_LAZY_LOAD(&l->lib, FUNCTIONS, err);
 	if (st == MR_OK && !(l->psl = l->lib.latest(NULL)))
 		st = mr_err_set(err, MR_TEMP, "no public suffix list");
 	if (st)

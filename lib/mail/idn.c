@@ -6,19 +6,17 @@
 #include <idn2.h>
 #include <string.h>
 
+#define LIB(name)    idn2_##name
 #define FUNCTIONS(F) F(to_ascii_8z) F(strerror) F(free)
 
 struct libidn2 {
-#define FIELD(name) __typeof__(&idn2_##name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 enum mr_status
 mr_domain_to_ascii(
     struct mr_str *out, struct mr_arena *arena, struct mr_str domain, struct mr_err *err)
 {
-#define NAME(name) "idn2_" #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	struct libidn2 idn2;
 	char z[MR_DOMAIN_MAX + 1], *ascii = NULL;
 	size_t i = 0;
@@ -32,7 +30,7 @@ mr_domain_to_ascii(
 		return MR_OK;
 	if (domain.n > MR_DOMAIN_MAX || memchr(domain.p, '\0', domain.n))
 		return mr_err_set(err, MR_PERM, "no domain name");
-	st = mr_lazy_load(&idn2, MR_SONAME, name, sizeof name / sizeof *name, err);
+	st = MR_LAZY_LOAD(&idn2, FUNCTIONS, err);
 	if (st)
 		return st;
 	memcpy(z, domain.p, domain.n);

@@ -12,6 +12,7 @@
 
 #define NAME_MAX_LEN 255u
 
+#define LIB(name) name
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(SSL_CTX_free) F(SSL_CTX_new) F(SSL_CTX_set_default_verify_paths) F(SSL_connect) F(SSL_ctrl) \
@@ -24,8 +25,7 @@
 /* clang-format on */
 
 struct libssl {
-#define FIELD(name) __typeof__(&name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 struct mr_tls {
@@ -65,8 +65,6 @@ enum mr_status
 mr_tls_connect(
     struct mr_tls **tls, int fd, struct mr_str name, int64_t deadline_ms, struct mr_err *err)
 {
-#define NAME(name) #name,
-	static const char *const names[] = { FUNCTIONS(NAME) };
 	struct mr_tls *t = calloc(1, sizeof *t);
 	char z[NAME_MAX_LEN + 1] = "";
 	enum mr_status st;
@@ -77,7 +75,7 @@ mr_tls_connect(
 		return mr_err_set(err, MR_TEMP, "out of memory");
 	}
 	memcpy(z, name.p, name.n);
-	st = mr_lazy_load(&t->lib, MR_SONAME, names, sizeof names / sizeof *names, err);
+	st = MR_LAZY_LOAD(&t->lib, FUNCTIONS, err);
 	if (st) { /* then nothing of it may be called */
 		free(t);
 		return st;

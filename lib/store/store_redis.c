@@ -21,14 +21,14 @@
 #define WORDS_MAX   6u
 #define REQUEST_MAX (MR_STORE_OPS_MAX * 2 * (MR_STORE_KEY_MAX + MR_STORE_VALUE_MAX + 256))
 
+#define LIB(name) name
 /* clang-format off */
 #define FUNCTIONS(F) \
 	F(freeReplyObject) F(redisBufferRead) F(redisConnectWithTimeout) F(redisFree) F(redisGetReplyFromReader)
 /* clang-format on */
 
 struct hiredis {
-#define FIELD(name) __typeof__(&name) name;
-	FUNCTIONS(FIELD)
+	FUNCTIONS(MR_LAZY_FIELD)
 };
 
 struct redis {
@@ -528,14 +528,12 @@ redis_size(void *state, uint64_t *used, uint64_t *max, struct mr_err *err)
 static enum mr_status
 redis_open(void **state, const struct mr_store_where *where, struct mr_err *err)
 {
-#define NAME(name) #name,
-	static const char *const name[] = { FUNCTIONS(NAME) };
 	struct redis *r = calloc(1, sizeof *r);
 	enum mr_status st;
 
 	if (!r)
 		return mr_err_set(err, MR_TEMP, "out of memory");
-	if ((st = mr_lazy_load(&r->lib, MR_SONAME, name, sizeof name / sizeof *name, err))) {
+	if ((st = MR_LAZY_LOAD(&r->lib, FUNCTIONS, err))) {
 		free(r);
 		return st;
 	}

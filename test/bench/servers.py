@@ -156,7 +156,6 @@ class MrGateway(Mr):
         if check.returncode:
             sys.exit("bench: spec: " + check.stdout + check.stderr)
 
-
     def stop(self):
         super().stop()
         subprocess.run(["umount", "-l", self.rates], check=True)  # sessions may be about to end
@@ -165,6 +164,12 @@ class MrGateway(Mr):
 class MrGatewayTcpserver(MrGateway):
     PROGRAMS = ["tcpserver"]
     front = "tcpserver"
+
+
+class MrGatewayTcpserverStatic(MrGatewayTcpserver):
+    """Of make STATIC=1."""
+    def __init__(self, name, top, sink, bin_):
+        super().__init__(name, top, sink, lambda program: bin_("static/" + program))
 
 
 MAIN_CF = """
@@ -339,7 +344,8 @@ class PostfixRspamd(Postfix):
 
 # In the order of the table: the first is what all are compared with.
 ALL = {"postfix": Postfix, "postfix-filtered": PostfixFiltered, "postfix-rspamd": PostfixRspamd, "mr": Mr,
-       "mr-tcpserver": MrTcpserver, "mr-gateway": MrGateway, "mr-gw-tcpserver": MrGatewayTcpserver}
+       "mr-tcpserver": MrTcpserver, "mr-gateway": MrGateway, "mr-gw-tcpserver": MrGatewayTcpserver,
+       "mr-gw-tcp-static": MrGatewayTcpserverStatic}
 
 
 def spec_filters():
