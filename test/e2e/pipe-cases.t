@@ -106,4 +106,20 @@ for x in '' -x; do
 		"$(mr-pipe $x -D file:dns -i 192.0.2.2 -f x@a.example asks </dev/null | head -n 1)" 'action=DUNNO'
 done
 exits '-D: a server that is none' 111 mr-pipe -D nonsense asks
+
+# The child that reads messages stays, unless it has opened a file that holds files.
+children() {
+	ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=seccomp,prctl mr-pipe -c "$1" mime >/dev/null 2>&1
+	grep -c PR_SET_SECCOMP trace
+}
+echo 'data mime - mr-mimecheck' >mime
+mkdir texts holds
+for n in 1 2 3; do printf 'sender=x@a.example\nexpect=accept\n\nSubject: x\n\nHello\n' >texts/$n.case; done
+cp texts/* holds
+sed '1,/^$/d' "$T_ROOT/examples/gateway/cases/12-executable-in-zip.case" >zip
+{ printf 'sender=x@a.example\nexpect=refuse\n\n'; cat zip; } >holds/2.case
+is 'the cases of texts' "$(mr-pipe -c texts mime | tail -n 1)" '3 cases, 0 wrong'
+is 'have one child' "$(children texts)" 1
+is 'one with an archive between them' "$(mr-pipe -c holds mime 2>/dev/null | tail -n 1)" '3 cases, 0 wrong'
+is 'ends it' "$(children holds)" 2
 done_testing
