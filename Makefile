@@ -173,6 +173,9 @@ $(B)/bench/%: $(B)/test/bench/%.o $(B)/libmr.a
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(LINK) -o $@ $< $(B)/libmr.a $(LIBS)
 
+bench-static:
+	$(MAKE) STATIC=1 B=$(B)-static all
+
 bench: all bench-static $(B)/bench/load $(B)/bench/store $(B)/bench/greylist $(B)/bench/spf $(B)/bench/rcpt $(B)/bench/data $(ASK)
 	MR_BUILD=$(abspath $(B)) test/bench/run
 	MR_BUILD=$(abspath $(B)) test/bench/dns-run
@@ -190,9 +193,6 @@ format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
 # ---- what a fresh Debian 12 lacks -----------------------------------------------------------------
-
-bench-static:
-	$(MAKE) STATIC=1 B=$(B)-static all
 
 bench-deps: PKGS_TEST += $(PKGS_BENCH)
 deps bench-deps:

@@ -150,6 +150,7 @@ mr_sandbox_confine(uint64_t memory_max, bool reads_all, const struct mr_log *log
 {
 	static const char *const nothing[] = { NULL };
 
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no other of its user looks into its memory */
 	enter(nothing, reads_all ? NULL : system_files, log);
 #ifndef __SANITIZE_ADDRESS__ /* its shadow memory is larger than any limit */
 	setrlimit(RLIMIT_DATA, &(struct rlimit){ memory_max, memory_max });

@@ -63,20 +63,14 @@ mr_str_caseholds(struct mr_str a, const char *word)
 	int first = mr_lower((unsigned char)word[0]);
 	bool is_letter = first >= 'a' && first <= 'z';
 
-	while (a.n && first) {
-		ptrdiff_t i = 0;
+	for (; a.n && first; a = mr_str_from(a, 1)) {
+		ptrdiff_t at = is_letter ? 0 : mr_str_chr(a, (char)first);
 
-		if (!is_letter) /* at once, with what is made for it */
-			i = mr_str_chr(a, (char)first);
-		else
-			while ((size_t)i < a.n && mr_lower((unsigned char)a.p[i]) != first)
-				i++;
-		if (i < 0 || (size_t)i == a.n)
+		if (at < 0)
 			return false;
-		a = mr_str_from(a, (size_t)i);
-		if (mr_str_casestarts(a, word))
+		a = mr_str_from(a, (size_t)at);
+		if (mr_lower((unsigned char)a.p[0]) == first && mr_str_casestarts(a, word))
 			return true;
-		a = mr_str_from(a, 1);
 	}
 	return !first;
 }

@@ -263,15 +263,20 @@ feed_consumers(struct mr_object *o, struct mr_str bytes)
 			consumers[i]->feed(o, o->state[i], bytes);
 }
 
+/* From here on who reads may be taken over. */
+static void
+spoil(struct mr_exam *x)
+{
+	if (x->conf.spoil)
+		x->conf.spoil();
+	x->conf.spoil = NULL;
+}
+
 static void
 begin(struct mr_object *o, size_t i)
 {
-	struct mr_exam_conf *conf = &o->x->conf;
-
-	if (consumers[i]->opens && conf->spoil) {
-		conf->spoil();
-		conf->spoil = NULL;
-	}
+	if (consumers[i]->opens)
+		spoil(o->x);
 	if (!(o->state[i] = consumers[i]->begin(o)))
 		mr_exam_fault(o->x, "out of memory");
 }
@@ -345,6 +350,7 @@ ask_magic(struct mr_object *o, struct mr_magic **magic, enum mr_rule_kind kind)
 	char word[MR_FILETYPE_WORD_MAX];
 	struct mr_err err;
 
+	spoil(o->x);
 	if ((!*magic && mr_magic_open(magic, kind == MR_RULE_MAGIC, &err))
 	    || mr_magic_word(*magic, mr_buf_str(&o->head), word, &err))
 		mr_exam_fault(o->x, err.text);

@@ -39,8 +39,8 @@ struct mr_exam_conf {
 	struct mr_arena *arena; /* takes what is found */
 	bool wants_all;         /* list all files, and go on after the first block */
 	int64_t deadline_ms;    /* monotonic */
-	void (*spoil)(
-	    void); /* called once, before the first file that holds files is opened; may be NULL */
+	/* Called once, before a file that holds files is opened or libmagic reads one; may be NULL. */
+	void (*spoil)(void);
 };
 
 struct mr_exam_result {

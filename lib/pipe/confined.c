@@ -238,7 +238,6 @@ child(struct mr_pipeline *pl, int sock, int file_sock, bool has_secrets)
 
 	reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* no other child looks into its memory */
 	if (!take_descriptors(sock, file_sock)
 	    || mr_reader_init(&in, 1, sizeof(struct frame) + MR_ENV_MAX, NULL)
 	    || !open_dns(pl, &dns_in, &carrier, &dns))
@@ -330,10 +329,8 @@ give_message(struct mr_confined *c, int message_fd, struct mr_err *err)
 		return mr_err_sys(err, MR_TEMP, "message");
 	st = mr_io_send_packet(c->file_sock, MR_STR("m"), fd, err);
 	close(fd);
-	if (st == MR_OK) {
+	if (st == MR_OK)
 		c->message_fd = message_fd;
-		c->is_new = true;
-	}
 	return st;
 }
 
@@ -420,8 +417,8 @@ hear(struct mr_confined *c, struct mr_step *step, struct mr_reader *in, int64_t 
 }
 
 static enum mr_status
-talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int64_t deadline_ms,
-    struct mr_answer *answer, struct mr_err *err)
+talk(struct mr_confined *c, struct mr_step *step, bool is_new, const struct mr_env *env,
+    int64_t deadline_ms, struct mr_answer *answer, struct mr_err *err)
 {
 	struct mr_buf record;
 	struct mr_reader in;
@@ -433,10 +430,9 @@ talk(struct mr_confined *c, struct mr_step *step, const struct mr_env *env, int6
 		return st;
 	mr_buf_init(&record, MR_ENV_MAX);
 	mr_env_write(env, &record);
-	st = send_frame(c->sock, (uint32_t)(step - c->pl->step) | (c->is_new ? NEW : 0), &record,
+	st = send_frame(c->sock, (uint32_t)(step - c->pl->step) | (is_new ? NEW : 0), &record,
 	    deadline_ms, err);
 	mr_buf_free(&record);
-	c->is_new = false;
 	if (st == MR_OK)
 		st = hear(c, step, &in, deadline_ms, &verdict, &text, err);
 	if (st == MR_OK && verdict != MR_DUNNO && verdict != MR_MEMBER && verdict != MR_REFUSE
@@ -467,16 +463,17 @@ ask(struct mr_confined *c, struct mr_step *step, int message_fd, int64_t deadlin
 {
 	struct mr_err why;
 	enum mr_status st;
-	bool has_past;
+	bool has_past, is_new;
 	int status;
 
 	for (;;) {
 		if (!c->pid && (st = start(c, err)))
 			return st;
 		has_past = c->message_n > 0;
-		st = c->message_fd == message_fd ? MR_OK : give_message(c, message_fd, &why);
+		is_new = c->message_fd != message_fd;
+		st = is_new ? give_message(c, message_fd, &why) : MR_OK;
 		if (st == MR_OK)
-			st = talk(c, step, env, deadline_ms, answer, &why);
+			st = talk(c, step, is_new, env, deadline_ms, answer, &why);
 		if (st == MR_OK)
 			return MR_OK;
 		if (st != MR_NOTFOUND)

@@ -22,7 +22,6 @@ struct mr_confined {
 	pid_t pid;           /* 0: no child */
 	int sock, file_sock; /* what is said, and messages */
 	int message_fd;      /* what it reads, or -1 */
-	bool is_new;         /* it has heard nothing of that yet */
 	unsigned message_n;  /* messages that it is through with */
 	bool has_secrets;    /* it can read all files, and is for one stage */
 	bool is_spoilt;      /* it is for no other message */

@@ -208,6 +208,7 @@ mr_pipeline_open(
 	enum mr_status st;
 
 	*pl = (struct mr_pipeline){ .conf = *conf, .stores.are_in_memory = conf->is_rehearsal };
+	mr_confined_init(&pl->confined, pl);
 	if (!path)
 		return MR_OK;
 	if ((st = mr_watch_add(pl->conf.watch, path, err)) || (st = read_spec(pl, path, err)))

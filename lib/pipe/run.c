@@ -581,8 +581,6 @@ mr_run_data(
     struct mr_run *run, struct mr_spool_msg *msg, struct mr_spool *spool, struct mr_result *r)
 {
 	*r = no_objection;
-	if (!run->pl->confined.pid)
-		mr_confined_init(&run->pl->confined, run->pl);
 	for (size_t i = 0; i < run->pl->n && r->verdict == MR_DUNNO; i++)
 		if (run->pl->step[i].stage->phase == MR_DATA
 		    && may_run(run, run->pl->step[i].stage))

@@ -10,8 +10,8 @@ GREYLIST_S = 1
 # All filters of this package, each with the tables that it needs.
 SPEC = """
 connect  net     class=trusted                    mr-access -c trusted
-connect  flood   unless=trusted                   mr-limit -S lmdb:rates -k ip -a 10m/1h -q
-connect  names   unless=trusted                   mr-limit -S lmdb:rates -k ip -c rcpt-unknown -a 1000/1h
+connect  flood   unless=trusted                   mr-limit -S lmdb:{rates} -k ip -a 10m/1h -q
+connect  names   unless=trusted                   mr-limit -S lmdb:{rates} -k ip -c rcpt-unknown -a 1000/1h
 connect  lists   unless=trusted+auth,time=6       mr-dnsbl -S lmdb:state -c reputation {lists}
 mail     access  unless=trusted+auth              mr-access access
 mail     helo    unless=permitted+trusted+auth    mr-helo lan.example
@@ -25,7 +25,7 @@ data     dkim    unless=permitted+trusted+auth    mr-dkimverify
 data     dmarc   unless=permitted+trusted+auth    mr-dmarc -a reject=reject
 data     mime    unless=permitted                 mr-mimecheck attachments
 data     sign    only=trusted+auth                mr-dkimsign -t dkim
-end      tried   unless=trusted+auth              mr-limit -S lmdb:rates -k ip -c rcpt-unknown -a 1000/1h
+end      tried   unless=trusted+auth              mr-limit -S lmdb:{rates} -k ip -c rcpt-unknown -a 1000/1h
 """
 TABLES = {
     "trusted": "permit 10.20.30.0/24\n", "reputation": "203.0.113.0/24 3\n",
@@ -140,9 +140,8 @@ class MrGateway(Mr):
     def configure(self):
         super().configure()
         self.folder("state", "nobody")
-        # Counts that a reboot may take away, as those of Postfix's anvil and of rspamd's Redis here.
-        self.rates = self.folder("rates", "nobody")
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0777", "tmpfs", self.rates], check=True)
+        # On a tmpfs: counts that a reboot may take away, as those of Postfix's anvil and of rspamd's Redis here.
+        rates = os.path.join(world.TMPFS, self.name)
         for name, text in TABLES.items():
             self.write(name, text)
         key = self.write("dkim.key", open(os.path.join(self.top, "dkim.key")).read())
@@ -150,15 +149,11 @@ class MrGateway(Mr):
         for secret in key, os.path.join(self.dir, "srs-keys"):
             shutil.chown(secret, "nobody")
             os.chmod(secret, 0o600)
-        self.spec = [self.write("spec", SPEC.format(lists=" ".join(world.LISTS), delay=GREYLIST_S))]
+        self.spec = [self.write("spec", SPEC.format(lists=" ".join(world.LISTS), delay=GREYLIST_S, rates=rates))]
         check = subprocess.run([self.bin("mr-pipe"), "-t", "-R", os.devnull, *self.spec], cwd=self.dir, text=True,
                                capture_output=True)
         if check.returncode:
             sys.exit("bench: spec: " + check.stdout + check.stderr)
-
-    def stop(self):
-        super().stop()
-        subprocess.run(["umount", "-l", self.rates], check=True)  # sessions may be about to end
 
 
 class MrGatewayTcpserver(MrGateway):

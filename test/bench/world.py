@@ -9,6 +9,7 @@ import base64, ctypes, json, os, random, re, shutil, signal, subprocess, sys
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, PR_SET_PDEATHSIG = 0x20000, 0x20000000, 0x40000000, 1
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVE = os.path.join(HERE, "../dns/serve")
+TMPFS = "/mnt"
 CLIENTS = 24
 NET = "198.51.100."
 LISTED = NET + "200"
@@ -28,7 +29,7 @@ def enter():
             signal.signal(s, lambda n, _: os.kill(child, signal.SIGTERM))
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    for command in ("mount --make-rprivate /", "mount -t proc proc /proc", "ip link set lo up",
+    for command in ("mount --make-rprivate /", "mount -t proc proc /proc", f"mount -t tmpfs tmpfs {TMPFS}", "ip link set lo up",
                     f"ip route add local {NET}0/24 dev lo"):
         subprocess.run(command.split(), check=True)
 

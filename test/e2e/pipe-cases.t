@@ -107,7 +107,7 @@ for x in '' -x; do
 done
 exits '-D: a server that is none' 111 mr-pipe -D nonsense asks
 
-# The child that reads messages stays, unless it has opened a file that holds files.
+# The child that reads messages stays, unless it has opened a file that holds files, or libmagic has looked at one.
 children() {
 	ASAN_OPTIONS=detect_leaks=0 strace -f -o trace -e trace=seccomp,prctl mr-pipe -c "$1" mime >/dev/null 2>&1
 	grep -c PR_SET_SECCOMP trace
@@ -122,4 +122,8 @@ is 'the cases of texts' "$(mr-pipe -c texts mime | tail -n 1)" '3 cases, 0 wrong
 is 'have one child' "$(children texts)" 1
 is 'one with an archive between them' "$(mr-pipe -c holds mime 2>/dev/null | tail -n 1)" '3 cases, 0 wrong'
 is 'ends it' "$(children holds)" 2
+cp -R texts odd
+printf 'sender=x@a.example\nexpect=accept\n\nSubject: x\nContent-Transfer-Encoding: base64\n\nAAECAwQFBgcICQ==\n' >odd/2.case
+is 'one with a file of no kind' "$(mr-pipe -c odd mime | tail -n 1)" '3 cases, 0 wrong'
+is 'ends it, too' "$(children odd)" 2
 done_testing
