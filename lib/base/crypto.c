@@ -141,10 +141,17 @@ mr_digest_end(struct mr_digest *digest, uint8_t *out, struct mr_err *err)
 enum mr_status
 mr_crypto_load(struct mr_err *err)
 {
+#define INIT(F) F(OPENSSL_init_crypto)
+	const uint64_t less = OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ADD_ALL_CIPHERS
+	    | OPENSSL_INIT_NO_ADD_ALL_DIGESTS | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS;
 	uint8_t out[MR_SHA256_N];
-	struct libcrypto lib;
-	enum mr_status st = load(&lib, err);
+	struct {
+		INIT(MR_LAZY_FIELD)
+	} lib;
+	enum mr_status st = MR_LAZY_LOAD(&lib, INIT, err);
 
+	if (st == MR_OK && lib.OPENSSL_init_crypto(less, NULL) != 1)
+		st = mr_err_set(err, MR_TEMP, "OpenSSL does not begin");
 	return st ? st : mr_sha256(out, MR_STR(""), err);
 }
 

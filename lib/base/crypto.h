@@ -8,8 +8,9 @@
 #define MR_SHA256_N 32 /* bytes */
 #define MR_SHA1_N   20
 
-/* Loads OpenSSL and what a hash and a key need of it, so that processes forked later need not: it takes
- * milliseconds. */
+/* Loads OpenSSL and what a hash needs of it, so that processes forked later need not.  If that is its first use in
+ * this process, it reads no openssl.cnf and loads neither its words for errors nor names of algorithms
+ * that nobody asks for: two thirds of the work. */
 enum mr_status mr_crypto_load(struct mr_err *err);
 
 /* The SHA-256 (FIPS 180-4) of `bytes` into `out` of MR_SHA256_N bytes.  MR_TEMP: no memory, or the

@@ -8,6 +8,8 @@
 struct mr_dkim_body {
 	enum mr_dkim_canon canon;
 	struct mr_digest *digest;
+	uint64_t length;    /* canonical bytes that came here ... */
+	uint64_t unhashed;  /* ... and how many may still be hashed */
 	uint64_t line_ends; /* seen and not hashed yet: they count if anything follows */
 	bool is_empty;      /* nothing has been hashed */
 	bool has_blank;     /* relaxed: white space of this line, likewise */
@@ -71,7 +73,8 @@ mr_dkim_canon_field(struct mr_buf *out, enum mr_dkim_canon canon, struct mr_str 
 /* ---- body --------------------------------------------------------------------------------------- */
 
 enum mr_status
-mr_dkim_body_new(struct mr_dkim_body **body, enum mr_dkim_canon canon, struct mr_err *err)
+mr_dkim_body_new(
+    struct mr_dkim_body **body, enum mr_dkim_canon canon, uint64_t octets, struct mr_err *err)
 {
 	struct mr_dkim_body *b = calloc(1, sizeof *b);
 	enum mr_status st =
@@ -82,6 +85,7 @@ mr_dkim_body_new(struct mr_dkim_body **body, enum mr_dkim_canon canon, struct mr
 		b = NULL;
 	} else {
 		b->canon = canon;
+		b->unhashed = octets;
 		b->is_empty = true;
 	}
 	*body = b;
@@ -97,12 +101,22 @@ mr_dkim_body_free(struct mr_dkim_body *body)
 }
 
 static enum mr_status
+add(struct mr_dkim_body *b, struct mr_str s, struct mr_err *err)
+{
+	b->length += s.n;
+	if (s.n > b->unhashed)
+		s.n = (size_t)b->unhashed;
+	b->unhashed -= s.n;
+	return mr_digest_add(b->digest, s, err);
+}
+
+static enum mr_status
 flush(struct mr_dkim_body *b, struct mr_err *err)
 {
-	enum mr_status st = mr_digest_add(b->digest, (struct mr_str){ b->out, b->n }, err);
+	struct mr_str s = { b->out, b->n };
 
 	b->n = 0;
-	return st;
+	return add(b, s, err);
 }
 
 static enum mr_status
@@ -113,7 +127,7 @@ put(struct mr_dkim_body *b, struct mr_str s, struct mr_err *err)
 	if (s.n > OUT_MAX - b->n)
 		st = flush(b, err);
 	if (s.n > OUT_MAX)
-		return st ? st : mr_digest_add(b->digest, s, err);
+		return st ? st : add(b, s, err);
 	if (st == MR_OK && s.n) {
 		memcpy(b->out + b->n, s.p, s.n);
 		b->n += s.n;
@@ -186,7 +200,7 @@ mr_dkim_body_add(struct mr_dkim_body *body, struct mr_str piece, struct mr_err *
 }
 
 enum mr_status
-mr_dkim_body_end(struct mr_dkim_body *body, uint8_t *hash, struct mr_err *err)
+mr_dkim_body_end(struct mr_dkim_body *body, uint8_t *out, struct mr_err *err)
 {
 	enum mr_status st = MR_OK;
 
@@ -195,5 +209,11 @@ mr_dkim_body_end(struct mr_dkim_body *body, uint8_t *hash, struct mr_err *err)
 		st = put(body, MR_STR("\r\n"), err);
 	if (st == MR_OK)
 		st = flush(body, err);
-	return st ? st : mr_digest_end(body->digest, hash, err);
+	return st ? st : mr_digest_end(body->digest, out, err);
+}
+
+uint64_t
+mr_dkim_body_length(const struct mr_dkim_body *body)
+{
+	return body->length;
 }

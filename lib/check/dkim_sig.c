@@ -114,17 +114,18 @@ read_canonicalization(struct mr_dkim_sig *sig, struct mr_str c)
 	mr_str_split(&body, '/', &header);
 	if (!body.p)
 		body = MR_STR("simple");
-	sig->is_body_relaxed = mr_str_caseis(body, "relaxed");
+	sig->body = mr_str_caseis(body, "relaxed") ? MR_DKIM_RELAXED : MR_DKIM_SIMPLE;
 	sig->is_header_relaxed = mr_str_caseis(header, "relaxed");
 	if ((!sig->is_header_relaxed && !mr_str_caseis(header, "simple"))
-	    || (!sig->is_body_relaxed && !mr_str_caseis(body, "simple")))
+	    || (sig->body == MR_DKIM_SIMPLE && !mr_str_caseis(body, "simple")))
 		missing(sig, "unknown canonicalization");
 }
 
-/* Base64 of `want` octets, or of any number if that is 0. */
+/* Base64 of `want` octets, or of any number if that is 0: *joined without white space, or *octets; the other one is
+ * NULL. */
 static enum mr_status
 read_base64(struct mr_dkim_sig *sig, struct mr_str value, size_t want, const char *fault,
-    struct mr_str *joined, struct mr_arena *arena, struct mr_err *err)
+    struct mr_str *joined, struct mr_str *octets, struct mr_arena *arena, struct mr_err *err)
 {
 	struct mr_buf text, bytes;
 	enum mr_status st;
@@ -137,9 +138,11 @@ read_base64(struct mr_dkim_sig *sig, struct mr_str value, size_t want, const cha
 	if (st == MR_PERM || (st == MR_OK && (bytes.n == 0 || (want && bytes.n != want)))) {
 		missing(sig, fault);
 		st = MR_OK;
-	} else if (st == MR_OK && joined) {
-		*joined = mr_arena_dup(arena, mr_buf_str(&text));
-		if (!joined->p)
+	} else if (st == MR_OK) {
+		struct mr_str got = mr_arena_dup(arena, mr_buf_str(joined ? &text : &bytes));
+
+		*(joined ? joined : octets) = got;
+		if (!got.p)
 			st = mr_err_set(err, MR_TEMP, "out of memory");
 	}
 	mr_buf_free(&text);
@@ -260,18 +263,18 @@ read_tags(struct mr_dkim_sig *sig, const struct mr_taglist *list, int64_t now_s,
 	if ((st = read_names(sig, list, arena, err)))
 		return st;
 	read_algorithm(sig, mr_taglist_get(list, "a"));
-	st =
-	    read_base64(sig, mr_taglist_get(list, "b"), 0, "b= is not base64", &sig->b, arena, err);
+	st = read_base64(
+	    sig, mr_taglist_get(list, "b"), 0, "b= is not base64", &sig->b, NULL, arena, err);
 	if (st == MR_OK)
 		st = read_base64(sig, mr_taglist_get(list, "bh"), MR_SHA256_N,
-		    "bh= is not base64 of 32 octets", NULL, arena, err);
+		    "bh= is not base64 of 32 octets", NULL, &sig->body_hash, arena, err);
 	if (st)
 		return st;
 	read_canonicalization(sig, mr_taglist_get(list, "c"));
 	read_h(sig, mr_taglist_get(list, "h"));
 	if ((st = read_identity(sig, mr_taglist_get(list, "i"), arena, err)))
 		return st;
-	sig->has_length = read_number(
+	read_number(
 	    sig, mr_taglist_get(list, "l"), &sig->length, "l= is no number of at most 15 digits");
 	read_query(sig, mr_taglist_get(list, "q"));
 	read_times(sig, mr_taglist_get(list, "t"), mr_taglist_get(list, "x"), now_s);
@@ -295,7 +298,7 @@ mr_dkim_sig_parse(struct mr_dkim_sig *sig, struct mr_str value, int64_t now_s,
 	struct mr_err why;
 	enum mr_status st;
 
-	*sig = (struct mr_dkim_sig){ .word = MR_DKIM_PASS };
+	*sig = (struct mr_dkim_sig){ .word = MR_DKIM_PASS, .length = MR_DKIM_WHOLE_BODY };
 	if (value.n > MR_DKIM_SIG_MAX) {
 		wrong(sig, MR_DKIM_PERMERROR, MR_STR("over 16384 bytes"));
 		return MR_OK;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/crypto.h"
+#include "check/dkim_canon.h"
 
 #define MR_DKIM_SIG_MAX     16384u /* bytes of a signature field that is looked at */
 #define MR_DKIM_H_MAX       4096u  /* bytes of h= */
@@ -37,10 +38,11 @@ struct mr_dkim_sig {
 	/* If it can be verified: */
 	enum mr_pkey_kind kind;                         /* of the key that it needs */
 	struct mr_str written_domain, written_selector; /* views of the field */
-	struct mr_str h; /* h=, names joined by ':' with white space */
-	bool is_header_relaxed, is_body_relaxed;
-	bool has_length;        /* l= */
-	uint64_t length;        /* octets of the canonical body */
+	struct mr_str h;         /* h=, names joined by ':' with white space */
+	struct mr_str body_hash; /* bh=: MR_SHA256_N bytes, in the arena */
+	bool is_header_relaxed;
+	enum mr_dkim_canon body;
+	uint64_t length;        /* l=: octets of the canonical body; or MR_DKIM_WHOLE_BODY */
 	bool is_identity_below; /* the domain of i= is below d=: not allowed with t=s of the key */
 };
 

@@ -172,7 +172,8 @@ hash_body(struct mr_dkim_draft *d, const struct mr_dkim_signer *signer, size_t n
 
 	for (size_t i = 0; i < n && st == MR_OK; i++)
 		if (!body[signer[i].body])
-			st = mr_dkim_body_new(&body[signer[i].body], signer[i].body, err);
+			st = mr_dkim_body_new(
+			    &body[signer[i].body], signer[i].body, MR_DKIM_WHOLE_BODY, err);
 	while (
 	    st == MR_OK && (read_st = mr_message_body(&d->message, &piece, err)) != MR_NOTFOUND) {
 		st = read_st;

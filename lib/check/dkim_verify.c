@@ -5,15 +5,25 @@
 #include "mail/taglist.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define KEY_TEXT_MAX 1000u /* bytes of a key record; libopendkim has room for 1024 */
 #define RSA_KEY_MAX  600u  /* octets of a key; one of 4096 bits has 550 */
 
+/* A hash of the body that signatures need. */
+struct body {
+	enum mr_dkim_canon canon;
+	uint64_t octets; /* how many of them */
+	struct mr_dkim_body *hashing;
+	uint8_t hash[MR_SHA256_N];
+};
+
 /* A signature on its way. */
 struct candidate {
 	struct mr_dkim_sig sig;
 	struct mr_dkim_record record;
+	const struct body *body;
 	bool is_test;
 };
 
@@ -25,6 +35,8 @@ struct verify {
 	struct mr_opendkim_sig handed[MR_DKIM_SIGS_MAX]; /* those that libopendkim gets */
 	size_t of[MR_DKIM_SIGS_MAX];                     /* whose they are */
 	size_t handed_n;
+	struct body body[MR_DKIM_SIGS_MAX];
+	size_t body_n;
 	size_t from_n;
 };
 
@@ -406,104 +418,13 @@ hand_header(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struc
 	}
 	if (st == MR_NOTFOUND)
 		st = hand_unsigned(v, d, err);
-	return st ? st : mr_opendkim_header_end(d, err);
-}
-
-/* How long the body is in both canonicalizations (RFC 6376 3.4.3, 3.4.4), for l=.  Line ends count when
- * something follows; for the relaxed one, lines of blanks are empty. */
-struct lengths {
-	uint64_t simple, relaxed;
-	uint64_t simple_ends, relaxed_ends; /* line ends that nothing has followed yet */
-	bool has_blank;                     /* blanks that nothing has followed yet in this line */
-};
-
-static void
-measure(struct lengths *n, struct mr_str piece)
-{
-	for (size_t i = 0; i < piece.n; i++) {
-		char c = piece.p[i];
-
-		if (c == '\r')
-			continue;
-		if (c == '\n') {
-			n->simple_ends++;
-			n->relaxed_ends++;
-			n->has_blank = false;
-			continue;
-		}
-		n->simple += 2 * n->simple_ends + 1;
-		n->simple_ends = 0;
-		if (c == ' ' || c == '\t') {
-			n->has_blank = true;
-			continue;
-		}
-		n->relaxed += 2 * n->relaxed_ends + n->has_blank + 1;
-		n->relaxed_ends = 0;
-		n->has_blank = false;
-	}
-}
-
-/* What the signatures need besides their hash. */
-static void
-needs_of(const struct verify *v, bool *has_length, bool *has_relaxed)
-{
-	*has_length = *has_relaxed = false;
-	for (size_t i = 0; i < v->handed_n; i++) {
-		*has_length |= v->c[v->of[i]].sig.has_length;
-		*has_relaxed |= v->c[v->of[i]].sig.is_body_relaxed;
-	}
-}
-
-/* True if a line is too long: for the relaxed form, libopendkim keeps all of it.  *len: of the present line. */
-static bool
-is_long(size_t *len, struct mr_str piece)
-{
-	ptrdiff_t lf;
-
-	while ((lf = mr_str_chr(piece, '\n')) >= 0) {
-		if (*len + (size_t)lf > MR_DKIM_LINE_MAX + 1) /* the CR */
-			return true;
-		*len = 0;
-		piece = mr_str_from(piece, (size_t)lf + 1);
-	}
-	*len += piece.n;
-	return *len > MR_DKIM_LINE_MAX + 1;
-}
-
-static enum mr_status
-hand_body(struct verify *v, struct mr_opendkim *d, struct mr_message *m, struct lengths *n,
-    struct mr_err *err)
-{
-	bool has_length, has_relaxed;
-	size_t line_len = 0;
-	struct mr_str piece;
-	enum mr_status st;
-
-	needs_of(v, &has_length, &has_relaxed);
-	while ((st = mr_message_body(m, &piece, err)) == MR_OK) {
-		if (has_relaxed && is_long(&line_len, piece)) {
-			all_wrong(v, "a line of the body is too long");
-			return MR_NOTFOUND;
-		}
-		if ((st = mr_opendkim_body(d, piece, err)))
-			return st;
-		if (has_length)
-			measure(n, piece);
-	}
-	if (st != MR_NOTFOUND)
-		return st;
-	if (m->has_lone_cr)
-		all_wrong(v, "a CR without LF in the body");
-	return mr_opendkim_end(d, err);
+	return st ? st : mr_opendkim_end(d, err);
 }
 
 /* What libopendkim found, and what it lets pass but should not. */
 static enum mr_status
-judge(struct candidate *c, const struct mr_opendkim_sig *h, const struct lengths *n,
-    struct mr_err *err)
+judge_signature(struct candidate *c, const struct mr_opendkim_sig *h, struct mr_err *err)
 {
-	/* The body ends in a line end; an empty one is a line end if it is simple, and nothing if relaxed. */
-	uint64_t len = c->sig.is_body_relaxed ? n->relaxed ? n->relaxed + 2 : 0 : n->simple + 2;
 	enum mr_status st;
 
 	/* It does not tell a bad key from a bad signature. */
@@ -514,16 +435,85 @@ judge(struct candidate *c, const struct mr_opendkim_sig *h, const struct lengths
 	judge_record(c);
 	if (h->why_bad)
 		wrong(c, MR_DKIM_FAIL, mr_str(h->why_bad));
-	else if (c->sig.has_length && c->sig.length < len)
-		wrong(c, MR_DKIM_POLICY, MR_STR("l= leaves a part of the body unsigned"));
 	return MR_OK;
+}
+
+/* ---- the body ---------------------------------------------------------------------------------------------- */
+
+/* The signature needs this hash, as others may. */
+static enum mr_status
+want_body(struct verify *v, struct candidate *c, struct mr_err *err)
+{
+	struct body *b = v->body;
+
+	while (b < v->body + v->body_n && (b->canon != c->sig.body || b->octets != c->sig.length))
+		b++;
+	c->body = b;
+	if (b < v->body + v->body_n)
+		return MR_OK;
+	v->body_n++;
+	*b = (struct body){ .canon = c->sig.body, .octets = c->sig.length };
+	return mr_dkim_body_new(&b->hashing, b->canon, b->octets, err);
+}
+
+/* All hashes in one pass over the rest of the message. */
+static enum mr_status
+hash_bodies(struct verify *v, struct mr_message *m, struct mr_err *err)
+{
+	struct mr_str piece;
+	enum mr_status st;
+
+	while ((st = mr_message_body(m, &piece, err)) == MR_OK)
+		for (size_t i = 0; i < v->body_n; i++)
+			if ((st = mr_dkim_body_add(v->body[i].hashing, piece, err)))
+				return st;
+	if (st != MR_NOTFOUND)
+		return st;
+	for (size_t i = 0; i < v->body_n; i++)
+		if ((st = mr_dkim_body_end(v->body[i].hashing, v->body[i].hash, err)))
+			return st;
+	return MR_OK;
+}
+
+static void
+judge_body(struct candidate *c)
+{
+	uint64_t length = mr_dkim_body_length(c->body->hashing);
+
+	if (memcmp(c->body->hash, c->sig.body_hash.p, MR_SHA256_N) != 0)
+		wrong(c, MR_DKIM_FAIL, MR_STR("the body hash did not verify"));
+	else if (c->sig.length < length)
+		wrong(c, MR_DKIM_POLICY, MR_STR("l= leaves a part of the body unsigned"));
+	else if (c->sig.length != MR_DKIM_WHOLE_BODY && c->sig.length > length)
+		wrong(c, MR_DKIM_FAIL, MR_STR("l= is longer than the body"));
+}
+
+/* For the signatures that are good so far. */
+static enum mr_status
+check_bodies(struct verify *v, struct mr_message *m, struct mr_err *err)
+{
+	enum mr_status st = MR_OK;
+
+	for (size_t i = 0; i < v->n && st == MR_OK; i++)
+		if (v->c[i].sig.word == MR_DKIM_PASS)
+			st = want_body(v, &v->c[i], err);
+	if (st == MR_OK && v->body_n)
+		st = hash_bodies(v, m, err);
+	if (st == MR_OK && m->has_lone_cr)
+		all_wrong(v, "a CR without LF in the body");
+	for (size_t i = 0; i < v->n && st == MR_OK; i++)
+		if (v->c[i].sig.word == MR_DKIM_PASS)
+			judge_body(&v->c[i]);
+	for (size_t i = 0; i < v->body_n; i++)
+		mr_dkim_body_free(v->body[i].hashing);
+	v->body_n = 0;
+	return st;
 }
 
 static enum mr_status
 check_signatures(struct verify *v, int fd, struct mr_err *err)
 {
 	struct mr_opendkim *d = NULL;
-	struct lengths n = { .simple = 0 };
 	struct mr_message m;
 	enum mr_status st;
 
@@ -532,10 +522,10 @@ check_signatures(struct verify *v, int fd, struct mr_err *err)
 	st = mr_opendkim_open(&d, v->conf->lib, v->handed, v->handed_n, err);
 	if (st == MR_OK)
 		st = hand_header(v, d, &m, err);
-	if (st == MR_OK)
-		st = hand_body(v, d, &m, &n, err);
 	for (size_t i = 0; st == MR_OK && i < v->handed_n; i++)
-		st = judge(&v->c[v->of[i]], &v->handed[i], &n, err);
+		st = judge_signature(&v->c[v->of[i]], &v->handed[i], err);
+	if (st == MR_OK)
+		st = check_bodies(v, &m, err);
 	mr_opendkim_close(d);
 	mr_message_close(&m);
 	return st == MR_NOTFOUND ? MR_OK : st; /* nothing that could be verified */

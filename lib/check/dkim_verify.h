@@ -12,7 +12,6 @@
 #define MR_DKIM_HEADER_MAX      (1u << 20)   /* bytes of the header */
 #define MR_DKIM_FIELDS_MAX      5000u        /* fields of the header */
 #define MR_DKIM_FIELD_MAX       (256u << 10) /* bytes of a field that is signed */
-#define MR_DKIM_LINE_MAX        (256u << 10) /* bytes of a line of the body, if relaxed */
 #define MR_DKIM_VERIFY_BITS_MAX 4096u        /* of an RSA key: RFC 8301 3.2 asks for no more */
 #define MR_DKIM_FROM_MAX        8192u        /* bytes of From that come out */
 #define MR_DKIM_IGNORED_MAX     160u         /* bytes that name the ignored ones */

@@ -1,6 +1,7 @@
 /* The one file that knows libopendkim. */
 #include "check/opendkim.h"
 
+#include "base/crypto.h"
 #include "base/lazy.h"
 
 #include <stdbool.h>
@@ -12,15 +13,14 @@
 #define HAVE_LIMITS_H  1
 #include <opendkim/dkim.h>
 
-static const char body_differs[] = "the body hash did not verify",
-                  differs[] = "the signature did not verify",
+static const char differs[] = "the signature did not verify",
                   no_verdict[] = "libopendkim cannot verify it";
 
 #define LIB(name) dkim_##name
 /* clang-format off */
 #define FUNCTIONS(F) \
-	F(body) F(close) F(eoh) F(eom) F(free) F(getsiglist) F(header) F(init) F(options) \
-	F(set_key_lookup) F(set_user_context) F(sig_getbh) F(sig_getdomain) \
+	F(close) F(eoh) F(free) F(getsiglist) F(header) F(init) F(options) F(set_key_lookup) \
+	F(set_user_context) F(sig_getdomain) \
 	F(sig_geterror) F(sig_getflags) F(sig_getkeysize) F(sig_getselector) F(sig_process) F(verify)
 /* clang-format on */
 
@@ -80,7 +80,7 @@ look_up_key(DKIM *handle, DKIM_SIGINFO *sig, u_char *buf, size_t buf_n)
 enum mr_status
 mr_opendkim_load(struct mr_opendkim_lib **lib, struct mr_err *err)
 {
-	/* Signatures are looked at when the body is there; those that it cannot read keep their place. */
+	/* Signatures are looked at when we say; those that it cannot read keep their place. */
 	unsigned flags = DKIM_LIBFLAGS_DELAYSIGPROC | DKIM_LIBFLAGS_BADSIGHANDLES;
 	struct mr_opendkim_lib *l = calloc(1, sizeof *l);
 	enum mr_status st;
@@ -88,7 +88,8 @@ mr_opendkim_load(struct mr_opendkim_lib **lib, struct mr_err *err)
 	*lib = NULL;
 	if (!l)
 		return mr_err_set(err, MR_TEMP, "out of memory");
-	if ((st = MR_LAZY_LOAD(&l->lib, FUNCTIONS, err))) {
+	/* Before it lets OpenSSL load all that there is. */
+	if ((st = mr_crypto_load(err)) || (st = MR_LAZY_LOAD(&l->lib, FUNCTIONS, err))) {
 		free(l);
 		return st;
 	}
@@ -165,25 +166,6 @@ mr_opendkim_field(struct mr_opendkim *d, struct mr_str field, struct mr_err *err
 	                                "libopendkim: a header field: code %d", stat);
 }
 
-enum mr_status
-mr_opendkim_header_end(struct mr_opendkim *d, struct mr_err *err)
-{
-	DKIM_STAT stat = d->lib->eoh(d->handle);
-
-	return stat == DKIM_STAT_OK
-	    ? MR_OK
-	    : mr_err_set(err, MR_TEMP, "libopendkim: end of header: code %d", stat);
-}
-
-enum mr_status
-mr_opendkim_body(struct mr_opendkim *d, struct mr_str piece, struct mr_err *err)
-{
-	DKIM_STAT stat = d->lib->body(d->handle, bytes_of(piece), piece.n);
-
-	return stat == DKIM_STAT_OK ? MR_OK
-	                            : mr_err_set(err, MR_TEMP, "libopendkim: body: code %d", stat);
-}
-
 /* True if the library has read it as it was read here. */
 static bool
 is_as_read(const struct mr_opendkim *d, DKIM_SIGINFO *sig, const struct mr_opendkim_sig *ours)
@@ -198,26 +180,25 @@ is_as_read(const struct mr_opendkim *d, DKIM_SIGINFO *sig, const struct mr_opend
 static enum mr_status
 process(struct mr_opendkim *d, DKIM_SIGINFO *sig, struct mr_opendkim_sig *ours, struct mr_err *err)
 {
-	int code = d->lib->sig_geterror(sig);
-	DKIM_STAT stat = DKIM_STAT_OK;
+	DKIM_STAT stat;
 	unsigned flags;
+	int code;
 
 	ours->why_bad = no_verdict;
-	if (!is_as_read(d, sig, ours))
+	/* One that it cannot read must not be processed. */
+	if (!is_as_read(d, sig, ours) || d->lib->sig_geterror(sig) != DKIM_SIGERROR_UNKNOWN)
 		return MR_OK;
-	/* The end of the message may have come to it already; one that it cannot read must not be processed. */
-	if (code == DKIM_SIGERROR_UNKNOWN || code == DKIM_SIGERROR_OK)
-		stat = d->lib->sig_process(d->handle, sig);
+	stat = d->lib->sig_process(d->handle, sig);
 	if (stat == DKIM_STAT_NORESOURCE || stat == DKIM_STAT_INTERNAL)
 		return mr_err_set(err, MR_TEMP, "libopendkim: a signature: code %d", stat);
 	flags = d->lib->sig_getflags(sig);
+	code = d->lib->sig_geterror(sig);
 	if (!(flags & DKIM_SIGFLAG_PROCESSED))
 		return MR_OK;
 	if (!(flags & DKIM_SIGFLAG_PASSED))
 		ours->why_bad = differs;
-	else if (d->lib->sig_getbh(sig) != DKIM_SIGBH_MATCH)
-		ours->why_bad = body_differs;
-	else if (d->lib->sig_geterror(sig) == DKIM_SIGERROR_OK)
+	else if (code == DKIM_SIGERROR_UNKNOWN
+	    || code == DKIM_SIGERROR_OK) /* it waits for the body */
 		ours->why_bad = NULL;
 	d->lib->sig_getkeysize(sig, &ours->bits);
 	return MR_OK;
@@ -226,13 +207,13 @@ process(struct mr_opendkim *d, DKIM_SIGINFO *sig, struct mr_opendkim_sig *ours, 
 enum mr_status
 mr_opendkim_end(struct mr_opendkim *d, struct mr_err *err)
 {
-	DKIM_STAT stat = d->lib->eom(d->handle, NULL);
+	DKIM_STAT stat = d->lib->eoh(d->handle);
 	DKIM_SIGINFO **list = NULL;
 	enum mr_status st = MR_OK;
 	int n = 0;
 
-	if (stat == DKIM_STAT_NORESOURCE || stat == DKIM_STAT_INTERNAL || stat == DKIM_STAT_INVALID)
-		return mr_err_set(err, MR_TEMP, "libopendkim: end of message: code %d", stat);
+	if (stat != DKIM_STAT_OK)
+		return mr_err_set(err, MR_TEMP, "libopendkim: end of header: code %d", stat);
 	if (d->lib->getsiglist(d->handle, &list, &n) != DKIM_STAT_OK || (size_t)n != d->n)
 		return mr_err_set(err, MR_TEMP, "libopendkim sees %d signatures of %zu", n, d->n);
 	for (size_t i = 0; i < d->n && st == MR_OK; i++)

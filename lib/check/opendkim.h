@@ -1,5 +1,5 @@
 /* opendkim.h - libopendkim, through its hooks.  It parses nothing that was not parsed before, asks nobody for
- * keys, and sees only the header fields that some signature covers.  For dkim_verify only. */
+ * keys, and sees only the header fields that some signature covers; of the body nothing.  For dkim_verify only. */
 #ifndef MR_CHECK_OPENDKIM_H
 #define MR_CHECK_OPENDKIM_H
 
@@ -17,7 +17,7 @@ struct mr_opendkim_sig {
 	const char
 	    *key; /* a key record (RFC 6376 3.6.1) that was found to be right, under 1024 bytes */
 
-	/* NULL: it is good; else a constant, whether the header, the body or the library is to blame. */
+	/* NULL: it is that of the header's fields; else a constant, whether they or the library are to blame. */
 	const char *why_bad;
 	unsigned bits; /* of the RSA key that it is good by */
 };
@@ -36,9 +36,7 @@ void mr_opendkim_close(struct mr_opendkim *d); /* NULL is fine */
  * list of them.  MR_TEMP: no memory. */
 enum mr_status mr_opendkim_field(struct mr_opendkim *d, struct mr_str field, struct mr_err *err);
 
-/* The header is over; then the body in pieces of wire form, and its end, which fills the signatures. */
-enum mr_status mr_opendkim_header_end(struct mr_opendkim *d, struct mr_err *err);
-enum mr_status mr_opendkim_body(struct mr_opendkim *d, struct mr_str piece, struct mr_err *err);
+/* The header is over: fills the signatures. */
 enum mr_status mr_opendkim_end(struct mr_opendkim *d, struct mr_err *err);
 
 #endif

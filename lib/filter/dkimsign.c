@@ -220,10 +220,12 @@ static enum mr_status
 sign(const struct dkimsign *d, int fd, const struct mr_env *env, struct mr_answer *answer,
     struct mr_err *err)
 {
-	struct mr_dkim_draft *draft;
+	struct mr_dkim_draft *draft = NULL;
 	struct mr_dkim_plan plan = { .n = 0 };
-	enum mr_status st = mr_dkim_draft_begin(&draft, answer->arena, fd, err);
+	enum mr_status st = mr_crypto_load(err);
 
+	if (st == MR_OK)
+		st = mr_dkim_draft_begin(&draft, answer->arena, fd, err);
 	if (st == MR_OK && (st = choose(d, draft, &plan, answer, err)) == MR_OK
 	    && (st = mr_dkim_plan_load(&plan, err)) == MR_OK) {
 		st = mr_dkim_draft_sign(

@@ -77,7 +77,7 @@ check_pieces(struct mr_str s, enum mr_dkim_canon canon)
 		struct mr_dkim_body *b;
 		struct mr_str rest = s;
 
-		must(mr_dkim_body_new(&b, canon, NULL) == MR_OK);
+		must(mr_dkim_body_new(&b, canon, MR_DKIM_WHOLE_BODY, NULL) == MR_OK);
 		while (rest.n) {
 			size_t n = way ? 1 : rest.n;
 
