@@ -18,12 +18,6 @@ case_equal(const char *a, const char *b, size_t n)
 }
 
 bool
-mr_str_eq(struct mr_str a, struct mr_str b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool
 mr_str_is(struct mr_str a, const char *cstr)
 {
 	return mr_str_eq(a, mr_str(cstr));

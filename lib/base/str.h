@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct mr_str {
 	const char *p; /* NULL: not there */
@@ -17,7 +18,12 @@ struct mr_str {
 struct mr_str mr_str(const char *cstr);
 
 /* Equality; the case variants fold ASCII letters only. */
-bool mr_str_eq(struct mr_str a, struct mr_str b);
+static inline bool
+mr_str_eq(struct mr_str a, struct mr_str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
 bool mr_str_is(struct mr_str a, const char *cstr);
 bool mr_str_caseeq(struct mr_str a, struct mr_str b);
 bool mr_str_caseis(struct mr_str a, const char *cstr);

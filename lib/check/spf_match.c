@@ -116,7 +116,8 @@ match_any(const struct libspf2 *spf, SPF_request_t *request, bool is_v6, const s
 		terms_n++;
 		*matches |= net[i].bits == 0;
 		text = mr_net_text(storage, &net[i]);
-		mr_buf_addf(&record, " ip%c:%.*s", is_v6 ? '6' : '4', (int)text.n, text.p);
+		mr_buf_adds(&record, is_v6 ? " ip6:" : " ip4:");
+		mr_buf_add(&record, text);
 	}
 	mr_buf_adds(&record, " ?all");
 	mr_buf_addc(&record, '\0');
@@ -136,9 +137,9 @@ mr_spf_match(struct mr_spf_matcher *matcher, const struct mr_ip *client, const s
 	SPF_request_t *request = spf->request_new(matcher->server);
 	enum mr_status st = MR_OK;
 	bool matches = false;
+	size_t i = 0, many = 0;
 	struct in6_addr v6;
 	struct in_addr v4;
-	size_t i = 0;
 
 	memcpy(&v6, client->b, sizeof v6);
 	memcpy(&v4, client->b, sizeof v4);
@@ -149,16 +150,15 @@ mr_spf_match(struct mr_spf_matcher *matcher, const struct mr_ip *client, const s
 		goto out;
 	}
 	while (i < n && !matches) {
-		size_t many = n - i < TERMS_MAX ? n - i : TERMS_MAX;
-
+		many = n - i < TERMS_MAX ? n - i : TERMS_MAX;
 		st = match_any(spf, request, client->is_v6, net + i, many, &matches, err);
 		if (st)
 			goto out;
 		if (!matches)
 			i += many;
 	}
-	/* One of these; which of them? */
-	for (matches = false; i < n && !matches; i += !matches)
+	/* One of these; if they are several, which of them? */
+	for (matches &= many == 1; i < n && !matches; i += !matches)
 		if ((st = match_any(spf, request, client->is_v6, net + i, 1, &matches, err)))
 			goto out;
 	*at = i;

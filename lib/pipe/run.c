@@ -298,17 +298,19 @@ own_fault(struct mr_run *run, enum mr_phase phase, const struct mr_err *err, str
 static void
 look_at_phase(struct mr_run *run, enum mr_phase phase, uint64_t *time_s)
 {
+	struct mr_env env = { .attrs = { .n = 0 } };
 	struct mr_arena arena;
-	struct mr_env env;
 
 	mr_arena_init(&arena, SCOPE_MEMORY_MAX);
 	for (size_t i = 0; i < run->pl->n; i++) {
 		struct mr_step *step = &run->pl->step[i];
 
 		if (step->stage->phase != phase || step->stage->is_now || !step->filter
-		    || step->argv || !is_let(run, step->stage)
-		    || make_record(run, phase, &arena, &env, NULL))
+		    || !step->filter->ask || step->argv || !is_let(run, step->stage))
 			continue;
+		/* All of the phase see the same. */
+		if (env.attrs.n == 0 && make_record(run, phase, &arena, &env, NULL))
+			break;
 		mr_filter_look_ahead(&step->own, &env);
 		if (step->own.conf.time_s < *time_s)
 			*time_s = step->own.conf.time_s;
