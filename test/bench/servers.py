@@ -9,30 +9,31 @@ GREYLIST_S = 1
 
 # All filters of this package, each with the tables that it needs.
 SPEC = """
-connect  net     class=trusted                    mr-access -c trusted
+connect  net     class=trusted                    mr-access -c trusted.cdb
 connect  flood   unless=trusted                   mr-limit -S lmdb:{rates} -k ip -a 10m/1h -q
 connect  names   unless=trusted                   mr-limit -S lmdb:{rates} -k ip -c rcpt-unknown -a 1000/1h
-connect  lists   unless=trusted+auth,time=6       mr-dnsbl -S lmdb:state -c reputation {lists}
-mail     access  unless=trusted+auth              mr-access access
+connect  lists   unless=trusted+auth,time=6       mr-dnsbl -S lmdb:state -c reputation.cdb {lists}
+mail     access  unless=trusted+auth              mr-access access.cdb
 mail     helo    unless=permitted+trusted+auth    mr-helo lan.example
 mail     spf     unless=permitted+trusted+auth    mr-spf
 rcpt     srs     edit                             mr-srs -k srs-keys lan.example
 rcpt     grey    unless=permitted+trusted+auth    mr-greylist -S lmdb:state -a 0 -d {delay}
-rcpt     alias   edit                             mr-alias -R routes aliases
-rcpt     copy    edit                             mr-copy copies
+rcpt     alias   edit                             mr-alias -R routes.cdb aliases.cdb
+rcpt     copy    edit                             mr-copy copies.cdb
 data     dsn     only=bounce,unless=trusted+auth  mr-greylist -S lmdb:state
 data     dkim    unless=permitted+trusted+auth    mr-dkimverify
 data     dmarc   unless=permitted+trusted+auth    mr-dmarc -a reject=reject
-data     mime    unless=permitted                 mr-mimecheck attachments
-data     sign    only=trusted+auth                mr-dkimsign -t dkim
+data     mime    unless=permitted                 mr-mimecheck attachments.cdb
+data     sign    only=trusted+auth                mr-dkimsign -t dkim.cdb
 end      tried   unless=trusted+auth              mr-limit -S lmdb:{rates} -k ip -c rcpt-unknown -a 1000/1h
 """
-TABLES = {
-    "trusted": "permit 10.20.30.0/24\n", "reputation": "203.0.113.0/24 3\n",
-    "access": "permit partner.example\nforbid spam.example\nforbid .spam.example\n",
-    "aliases": "sales@lan.example r.johnson@lan.example\n", "copies": "boss@lan.example archive@lan.example\n",
-    "attachments": "tag ext docm xlsm pptm\nuse programs\n", "srs-keys": "A key for the bench, and not a secret one\n",
-}
+TABLES = [  # name, kind, text
+    ("trusted", "access", "permit 10.20.30.0/24\n"), ("reputation", "map", "203.0.113.0/24 3\n"),
+    ("access", "access", "permit partner.example\nforbid spam.example\nforbid .spam.example\n"),
+    ("aliases", "alias", "sales@lan.example r.johnson@lan.example\n"),
+    ("copies", "map", "boss@lan.example archive@lan.example\n"),
+    ("attachments", "attachments", "tag ext docm xlsm pptm\nuse programs\n"),
+]
 
 
 def free_port():
@@ -110,21 +111,25 @@ class Server:
 class Mr(Server):
     front, spec = "listener", []
 
+    def table(self, name, kind, text):
+        """Compiled, as postmap(1) does for Postfix"""
+        subprocess.run([self.bin("mr-table"), "-k", kind, self.write(name, text), os.path.join(self.dir, name + ".cdb")], check=True)
+
     def configure(self):
-        self.write("routes", f"lan.example 127.0.0.1:{self.sink}\n")
+        self.table("routes", "routes", f"lan.example 127.0.0.1:{self.sink}\n")
 
     def start(self):
         self.configure()
         spool = self.folder("spool", "nobody")
         self.queue_dirs = [os.path.join(spool, d) for d in ("incoming", "deferred")]
-        smtpd = [self.bin("mr-smtpd"), "-N", "mx.lan.example", "-R", "routes", "-Q", spool,
+        smtpd = [self.bin("mr-smtpd"), "-N", "mx.lan.example", "-R", "routes.cdb", "-Q", spool,
                  "-o", "per-client=1000", "-o", "connections=1000"]
         if self.front == "listener":
             self.run(*smtpd, "-L", f"127.0.0.1:{self.port}", *self.spec, user="nobody")
         else:
             self.run("tcpserver", "-DRHl0", "-c", "1000", "127.0.0.1", str(self.port), *smtpd, *self.spec,
                      user="nobody")
-        self.run(self.bin("mr-queue"), "run", "-Q", spool, "-R", "routes", "-N", "mx.lan.example", user="nobody")
+        self.run(self.bin("mr-queue"), "run", "-Q", spool, "-R", "routes.cdb", "-N", "mx.lan.example", user="nobody")
         listens(self.port)
 
 
@@ -142,11 +147,12 @@ class MrGateway(Mr):
         self.folder("state", "nobody")
         # On a tmpfs: counts that a reboot may take away, as those of Postfix's anvil and of rspamd's Redis here.
         rates = os.path.join(world.TMPFS, self.name)
-        for name, text in TABLES.items():
-            self.write(name, text)
+        for t in TABLES:
+            self.table(*t)
         key = self.write("dkim.key", open(os.path.join(self.top, "dkim.key")).read())
-        self.write("dkim", f"lan.example s:{key}\n")
-        for secret in key, os.path.join(self.dir, "srs-keys"):
+        self.table("dkim", "map", f"lan.example s:{key}\n")
+        srs_keys = self.write("srs-keys", "A key for the bench, and not a secret one\n")
+        for secret in key, srs_keys:
             shutil.chown(secret, "nobody")
             os.chmod(secret, 0o600)
         self.spec = [self.write("spec", SPEC.format(lists=" ".join(world.LISTS), delay=GREYLIST_S, rates=rates))]

@@ -87,6 +87,27 @@ test_many(void)
 	    found_n);
 }
 
+/* What it remembers is of this client and these networks. */
+static void
+test_again(void)
+{
+	bool is_same = true;
+
+	for (unsigned i = 0; i < 400; i++) {
+		unsigned host_bits = i % 7 % 3;
+		struct mr_net net = net_of("192.0.2.0", 32 - host_bits);
+		struct mr_ip client;
+		struct mr_err err;
+		size_t at;
+
+		mr_ip_parse(&client, MR_STR("192.0.2.0"));
+		client.b[3] = (uint8_t)(i % 5);
+		is_same &= mr_spf_match(matcher, &client, &net, 1, &at, &err)
+		    == (client.b[3] >> host_bits ? MR_NOTFOUND : MR_OK);
+	}
+	ok(is_same, "few clients and few networks, again and again");
+}
+
 int
 main(void)
 {
@@ -119,6 +140,7 @@ main(void)
 	    "but for its first bits");
 	ok(mr_spf_match(matcher, &client, &zero, 1, &at, &err) == MR_OK, "all of IPv6");
 	ok(mr_spf_match(matcher, &client, NULL, 0, &at, &err) == MR_NOTFOUND, "no network");
+	test_again();
 	mr_spf_matcher_close(matcher);
 	mr_spf_matcher_close(NULL);
 	return done_testing();
