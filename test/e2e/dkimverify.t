@@ -24,6 +24,15 @@ while read -r name words; do
 	is "$name" "$(results "cases/$name.eml" -D $zone)" "$words "
 done <cases/want
 
+# A configuration with which OpenSSL has nothing to hash by.
+printf 'openssl_conf = a\n[a]\nproviders = b\n[b]\nnull = c\n[c]\nactivate = 1\n' >openssl.cnf
+is 'the test: OpenSSL reads it' "$(OPENSSL_CONF=$PWD/openssl.cnf openssl dgst -sha256 /dev/null >/dev/null 2>&1; echo $?)" 1
+is 'openssl.cnf does not count' "$(OPENSSL_CONF=$PWD/openssl.cnf; export OPENSSL_CONF; results "$rfc/rfc8463.eml" -D "file:$rfc/rfc.zone")" \
+	'pass pass '
+mr-dkimsign -g -k "$PWD/key"
+is 'nor for who signs' "$(OPENSSL_CONF=$PWD/openssl.cnf; export OPENSSL_CONF
+	mr-dkimsign -H -d example.org -s x -k "$PWD/key" <"$rfc/rfc8463.eml" | grep -c '^DKIM-Signature:')" 1
+
 # reason WANT CASE
 reason() {
 	like "why: $2" "$(mr-dkimverify -n -D $zone <"cases/$2.eml")" "reason=\"$1"
