@@ -16,8 +16,7 @@
 #define LIB(name) name
 /* clang-format off */
 #define FUNCTIONS(F) \
-	F(EVP_sha256) F(EVP_MD_CTX_new) F(EVP_MD_CTX_free) F(EVP_DigestInit_ex) \
-	F(EVP_DigestUpdate) F(EVP_DigestFinal_ex) \
+	F(EVP_sha256) F(EVP_MD_CTX_new) F(EVP_MD_CTX_free) \
 	F(BIO_new_mem_buf) F(BIO_new) F(BIO_s_mem) F(BIO_ctrl) F(BIO_free) \
 	F(PEM_read_bio_PrivateKey) F(PEM_read_bio_PUBKEY) F(PEM_write_bio_PrivateKey) \
 	F(EVP_PKEY_new_raw_private_key) F(EVP_PKEY_new_raw_public_key) \
@@ -27,6 +26,9 @@
 	F(EVP_PKEY_verify_init) F(EVP_PKEY_verify) F(EVP_PKEY_CTX_set_rsa_padding) \
 	F(EVP_PKEY_CTX_set_signature_md) F(EVP_DigestSignInit) F(EVP_DigestSign) \
 	F(EVP_DigestVerifyInit) F(EVP_DigestVerify) F(ERR_clear_error) F(ERR_peek_last_error)
+#define DIGEST(F) \
+	F(EVP_sha256) F(EVP_MD_CTX_new) F(EVP_MD_CTX_free) F(EVP_DigestInit_ex) \
+	F(EVP_DigestUpdate) F(EVP_DigestFinal_ex)
 /* clang-format on */
 
 struct libcrypto {
@@ -88,7 +90,9 @@ mr_hmac_sha1(uint8_t *out, struct mr_str key, struct mr_str bytes, struct mr_err
 }
 
 struct mr_digest {
-	struct libcrypto lib;
+	struct {
+		DIGEST(MR_LAZY_FIELD)
+	} lib;
 	EVP_MD_CTX *ctx;
 };
 
@@ -101,7 +105,7 @@ mr_digest_new(struct mr_digest **digest, struct mr_err *err)
 	*digest = NULL;
 	if (!d)
 		return no_memory(err);
-	if ((st = load(&d->lib, err))) {
+	if ((st = MR_LAZY_LOAD(&d->lib, DIGEST, err))) {
 		free(d);
 		return st;
 	}

@@ -115,8 +115,8 @@ read_canonicalization(struct mr_dkim_sig *sig, struct mr_str c)
 	if (!body.p)
 		body = MR_STR("simple");
 	sig->body = mr_str_caseis(body, "relaxed") ? MR_DKIM_RELAXED : MR_DKIM_SIMPLE;
-	sig->is_header_relaxed = mr_str_caseis(header, "relaxed");
-	if ((!sig->is_header_relaxed && !mr_str_caseis(header, "simple"))
+	sig->header = mr_str_caseis(header, "relaxed") ? MR_DKIM_RELAXED : MR_DKIM_SIMPLE;
+	if ((sig->header == MR_DKIM_SIMPLE && !mr_str_caseis(header, "simple"))
 	    || (sig->body == MR_DKIM_SIMPLE && !mr_str_caseis(body, "simple")))
 		missing(sig, "unknown canonicalization");
 }

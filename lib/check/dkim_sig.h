@@ -40,8 +40,7 @@ struct mr_dkim_sig {
 	struct mr_str written_domain, written_selector; /* views of the field */
 	struct mr_str h;         /* h=, names joined by ':' with white space */
 	struct mr_str body_hash; /* bh=: MR_SHA256_N bytes, in the arena */
-	bool is_header_relaxed;
-	enum mr_dkim_canon body;
+	enum mr_dkim_canon header, body;
 	uint64_t length;        /* l=: octets of the canonical body; or MR_DKIM_WHOLE_BODY */
 	bool is_identity_below; /* the domain of i= is below d=: not allowed with t=s of the key */
 };

@@ -345,7 +345,7 @@ hand_obsolete(
 	enum mr_status st;
 
 	for (size_t i = 0; i < v->handed_n; i++)
-		if (!v->c[v->of[i]].sig.is_header_relaxed)
+		if (v->c[v->of[i]].sig.header == MR_DKIM_SIMPLE)
 			return MR_OK;
 	mr_buf_init(&b, MR_DKIM_FIELD_MAX);
 	mr_buf_add(&b, f->name);

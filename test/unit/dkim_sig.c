@@ -30,7 +30,7 @@ whole(void)
 	is(sig.written_selector, "Sel.x", "selector as written");
 	is(sig.algorithm, "rsa-sha256", "algorithm");
 	is(sig.b, "AAAA", "b= without white space");
-	ok(sig.kind == MR_PKEY_RSA && sig.is_header_relaxed && sig.body == MR_DKIM_SIMPLE,
+	ok(sig.kind == MR_PKEY_RSA && sig.header == MR_DKIM_RELAXED && sig.body == MR_DKIM_SIMPLE,
 	    "kind, forms");
 	ok(sig.length == 12 && sig.is_identity_below, "length, identity");
 	ok(mr_dkim_sig_next_name(&sig.h, &name), "a first name");
