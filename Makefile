@@ -42,7 +42,7 @@ soname   = '-DMR_SONAME="$(shell readelf -d "$$($(CC) -print-file-name=lib$(1).s
 owned    = $(if $(STATIC),-DMR_STATIC,$(call soname,$(1)))
 ifdef STATIC
 LIBS     = -Wl,-Bstatic -lopendkim -lspf2 -lldns -lssl -lcrypto -lpsl -lidn2 -lunistring -ldb -lbsd -lmd \
-	-lcdb -lz -llmdb -Wl,-Bdynamic -lresolv
+	-lcdb -lz -llmdb -lresolv -Wl,-Bdynamic
 endif
 # make V=1 shows the whole commands.
 Q        = $(if $(V),,@)

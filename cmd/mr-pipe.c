@@ -202,7 +202,7 @@ pipe_command(struct options *o, const char *spec)
 	else if (st || (o->routes && mr_table_open(&routes, o->routes, MR_TABLE_ROUTES, &err)))
 		code = fault(o->pipe.log, &err);
 	else if (o->is_loop) {
-		mr_stores_check(&pl.stores, o->pipe.log);
+		mr_stores_check(&pl.shared.stores, o->pipe.log);
 		code =
 		    mr_serve_policy(&pl, routes, 0, 1, &err) ? fault(o->pipe.log, &err) : MR_DUNNO;
 	} else

@@ -3,8 +3,9 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#define BUCKET_N 1024u /* a power of two */
-#define USE_MAX  16u   /* tables that are used by a table */
+#define BUCKET_N    1024u /* a power of two */
+#define USE_MAX     16u   /* tables that are used by a table */
+#define RULES_USUAL 512u  /* room for so many from the start: the tables of our own have 300 */
 
 struct rule {
 	enum mr_rule_kind kind;
@@ -12,15 +13,15 @@ struct rule {
 	unsigned in;                /* scopes */
 	struct mr_str only, unless; /* classes; p NULL: no condition */
 	struct mr_str value, line;
-	size_t next; /* of the same bucket, 1 + index; 0: none */
+	uint32_t next; /* of the same bucket, 1 + index; 0: none */
 };
 
 struct mr_rules {
 	struct mr_arena *arena;
 	struct rule *rule; /* in the order of the table */
 	size_t n, cap;
-	size_t bucket[BUCKET_N], last[BUCKET_N]; /* 1 + index of whole values */
-	size_t *pattern;                         /* indices of values with wildcards */
+	uint32_t bucket[BUCKET_N], last[BUCKET_N]; /* 1 + index of whole values */
+	size_t *pattern;                           /* indices of values with wildcards */
 	size_t pattern_n, pattern_cap;
 	unsigned use_n;
 	bool has[MR_RULE_LIMIT + 1];
@@ -146,8 +147,9 @@ mr_rules_read(struct mr_rules **rules, struct mr_arena *arena, const struct mr_t
 	struct mr_rules *r = mr_arena_alloc(arena, sizeof *r);
 	enum mr_status st;
 
-	if (!r)
+	if (!r || !(r->rule = mr_arena_alloc(arena, RULES_USUAL * sizeof *r->rule)))
 		return mr_err_set(err, MR_TEMP, "out of memory");
+	r->cap = RULES_USUAL;
 	r->arena = arena;
 	*rules = r;
 	if (table)

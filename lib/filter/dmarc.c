@@ -14,9 +14,9 @@ static const char not_checked[] = "%c.7.1 DMARC %s: %.*s";
 
 struct dmarc {
 	const struct mr_filter_conf *conf;
-	struct mr_table *table;    /* NULL: none */
-	struct mr_orgdomain *list; /* NULL: -w */
-	bool gives_class;          /* -c */
+	struct mr_table *table;          /* NULL: none */
+	const struct mr_orgdomain *list; /* NULL: -w */
+	bool gives_class;                /* -c */
 	struct mr_dmarc_local local;
 };
 
@@ -47,7 +47,6 @@ dmarc_close(void *state)
 	struct dmarc *s = state;
 
 	mr_table_close(s->table);
-	mr_orgdomain_close(s->list);
 }
 
 /* What a child without rights can load no more: the list, and the library for U-labels. */
@@ -58,7 +57,7 @@ load(struct dmarc *s, bool is_walk, struct mr_err *err)
 	enum mr_status st =
 	    mr_domain_to_ascii(&domain, s->conf->arena, MR_STR("\xc3\xbc.example"), err);
 
-	return st || is_walk ? st : mr_orgdomain_open(&s->list, err);
+	return st || is_walk ? st : mr_filter_suffixes(s->conf, &s->list, err);
 }
 
 static enum mr_status

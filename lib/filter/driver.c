@@ -75,7 +75,7 @@ take_option(struct mr_filter_run *run, char letter, const char *arg, struct mr_e
 		    ? MR_OK
 		    : mr_err_set(err, MR_USAGE, "-N: not a name");
 	case 'S':
-		return mr_stores_add(run->stores, &conf->store, arg, err);
+		return mr_stores_add(&conf->shared->stores, &conf->store, arg, err);
 	default:
 		run->is_by_hand = true;
 		return mr_filter_by_hand(&run->by_hand, letter, arg, err);
@@ -117,17 +117,37 @@ read_options(struct mr_filter_run *run, int argc, char *const *argv, struct mr_e
 	return MR_OK;
 }
 
+void
+mr_filter_shared_close(struct mr_filter_shared *shared)
+{
+	mr_stores_close(&shared->stores);
+	mr_orgdomain_close(shared->suffixes);
+}
+
+enum mr_status
+mr_filter_suffixes(
+    const struct mr_filter_conf *conf, const struct mr_orgdomain **list, struct mr_err *err)
+{
+	struct mr_orgdomain **all = &conf->shared->suffixes;
+	enum mr_status st = *all ? MR_OK : mr_orgdomain_open(all, err);
+
+	*list = *all;
+	return st;
+}
+
 enum mr_status
 mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
-    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_stores *stores,
-    struct mr_err *err)
+    char *const *argv, const struct mr_log *log, struct mr_watch *watch,
+    struct mr_filter_shared *shared, struct mr_err *err)
 {
 	enum mr_status st;
 
-	*run = (struct mr_filter_run){ .filter = filter, .stores = stores };
+	*run = (struct mr_filter_run){ .filter = filter };
 	mr_arena_init(&run->arena, FILTER_MEMORY_MAX);
 	mr_env_init(&run->by_hand, &run->arena);
-	run->conf = (struct mr_filter_conf){ .log = log, .watch = watch, .arena = &run->arena };
+	run->conf = (struct mr_filter_conf){
+		.log = log, .watch = watch, .arena = &run->arena, .shared = shared
+	};
 	st = read_options(run, argc, argv, err);
 	if (st == MR_OK && mr_filter_asks_dns(filter))
 		st = mr_dns_load(err);
@@ -515,8 +535,8 @@ give_up_rights(const struct mr_filter_run *run, const struct mr_log *log)
 	const char *writable[MR_STORES_MAX + 1];
 
 	if (run->is_loop) /* one record is not worth the time */
-		mr_stores_check(run->stores, log);
-	mr_stores_folders(run->stores, writable);
+		mr_stores_check(&run->conf.shared->stores, log);
+	mr_stores_folders(&run->conf.shared->stores, writable);
 	mr_sandbox_enter(writable, log);
 }
 
@@ -524,7 +544,7 @@ int
 mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 {
 	struct mr_log log = { .prog = filter->name, .fd = 2 };
-	struct mr_stores stores = { .n = 0 };
+	struct mr_filter_shared shared = { .suffixes = NULL };
 	struct mr_filter_run run;
 	struct mr_err err;
 	enum mr_status st;
@@ -533,7 +553,7 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 	if (mr_io_std_fds(&err))
 		return MR_DEFER;
 	signal(SIGCHLD, SIG_DFL); /* the store's check waits for its child */
-	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &stores, &err);
+	st = mr_filter_open(&run, filter, argc, argv, &log, NULL, &shared, &err);
 	if (st == MR_USAGE)
 		usage(filter, err.text);
 	if (st == MR_OK) {
@@ -547,7 +567,7 @@ mr_filter_main(const struct mr_filter *filter, int argc, char **argv)
 			    : answer_stdin(&run, &code, &err);
 		mr_filter_close(&run);
 	}
-	mr_stores_close(&stores);
+	mr_filter_shared_close(&shared);
 	if (st && st != MR_USAGE)
 		MR_LOG(&log, MR_LOG_FAULT, "filter", { "why", mr_str(err.text) });
 	return st ? MR_DEFER : code;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/watch.h"
 #include "dns/dns.h"
+#include "dns/orgdomain.h"
 #include "mail/answer.h"
 #include "store/store.h"
 
@@ -23,6 +24,15 @@ struct mr_filter_opt {
 	const char *arg; /* NULL for a letter without argument */
 };
 
+/* What the filters of a process share; all 0 at the start. */
+struct mr_filter_shared {
+	struct mr_stores stores;
+	struct mr_orgdomain *suffixes; /* loaded by the first that needs it */
+};
+
+/* Behind all of them. */
+void mr_filter_shared_close(struct mr_filter_shared *shared);
+
 /* What a filter is opened with.  All strings live as long as the argument list. */
 struct mr_filter_conf {
 	const struct mr_log *log;
@@ -36,6 +46,7 @@ struct mr_filter_conf {
 	size_t opt_n;
 	char *const *operand;
 	size_t operand_n;
+	struct mr_filter_shared *shared;
 
 	/* For a filter with `ask` or `uses_dns` only, from the first begin, ask, envelope or message on.  The
 	 * conf itself lives as long as the filter's state, too. */
@@ -129,7 +140,6 @@ struct mr_filter_run {
 	    resolver;       /* -D; without it the runner's, or its resolver itself in conf.dns */
 	bool has_resolver;  /* -D was given */
 	struct mr_dns *dns; /* our own, if nobody gave us one */
-	struct mr_stores *stores;
 	bool is_loop, is_report; /* -l, -n */
 	bool is_answer;          /* -H: the answer in its text form */
 	uint64_t record_fd;      /* -E, or 0 */
@@ -137,12 +147,15 @@ struct mr_filter_run {
 	struct mr_env by_hand;   /* ... as this record */
 };
 
-/* Reads argv (argv[0] is the command's word) and opens the filter.  Its store is one of `stores`, which
- * is shared by all filters of a process and closed behind them.  MR_USAGE with a reason. */
+/* Reads argv (argv[0] is the command's word) and opens the filter.  MR_USAGE with a reason. */
 enum mr_status mr_filter_open(struct mr_filter_run *run, const struct mr_filter *filter, int argc,
-    char *const *argv, const struct mr_log *log, struct mr_watch *watch, struct mr_stores *stores,
-    struct mr_err *err);
+    char *const *argv, const struct mr_log *log, struct mr_watch *watch,
+    struct mr_filter_shared *shared, struct mr_err *err);
 void mr_filter_close(struct mr_filter_run *run);
+
+/* For a filter's open: the public suffix list, which is the process's.  MR_TEMP: there is none. */
+enum mr_status mr_filter_suffixes(
+    const struct mr_filter_conf *conf, const struct mr_orgdomain **list, struct mr_err *err);
 
 /* True if it has questions for the DNS. */
 bool mr_filter_asks_dns(const struct mr_filter *filter);

@@ -5,7 +5,6 @@
 #include "check/greylist_key.h"
 #include "check/spf.h"
 #include "dns/names.h"
-#include "dns/orgdomain.h"
 #include "filter/filter.h"
 #include "mail/addr.h"
 #include "table/table.h"
@@ -28,7 +27,7 @@ struct greylist {
 	const struct mr_filter_conf *conf;
 	struct mr_table *table; /* of who is never delayed; NULL: none */
 	struct mr_spf_matcher *matcher;
-	struct mr_orgdomain *suffixes;
+	const struct mr_orgdomain *suffixes;
 	struct mr_greylist_policy policy;
 	struct risk risk[RISKS_MAX];
 	size_t risk_n;
@@ -113,7 +112,6 @@ greylist_close(void *state)
 
 	mr_table_close(g->table);
 	mr_spf_matcher_close(g->matcher);
-	mr_orgdomain_close(g->suffixes);
 }
 
 static enum mr_status
@@ -125,7 +123,7 @@ open_parts(struct greylist *g, const char *path, struct mr_err *err)
 	    && (st = mr_table_load(
 	            &g->table, g->conf->watch, path, MR_TABLE_MAP, check_entry, NULL, err)))
 		return st;
-	if ((st = mr_orgdomain_open(&g->suffixes, err)))
+	if ((st = mr_filter_suffixes(g->conf, &g->suffixes, err)))
 		return st;
 	return mr_spf_matcher_open(&g->matcher, err);
 }

@@ -124,7 +124,7 @@ run_case(struct mr_pipeline *pl, const struct mr_replay *how, int fd, struct mr_
 	what.message_fd = fd;
 	if (lseek(fd, (off_t)used, SEEK_SET) < 0)
 		st = mr_err_sys(err, MR_TEMP, "seek");
-	mr_stores_empty(&pl->stores);
+	mr_stores_empty(&pl->shared.stores);
 	if (st == MR_OK && (st = mr_replay_run(pl, &what, &result, trace, err)) == MR_OK)
 		is_met(&e, &result, why);
 out:

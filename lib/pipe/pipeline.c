@@ -74,7 +74,7 @@ open_filter(struct mr_pipeline *pl, struct mr_step *step, const struct mr_filter
 	struct mr_err err;
 
 	if (mr_filter_open(&step->own, filter, st->argc, st->argv, pl->conf.log, pl->conf.watch,
-	        &pl->stores, &err)) {
+	        &pl->shared, &err)) {
 		mr_spec_complain(spec, st->line, false, "stage '%s': %s", st->name, err.text);
 		return;
 	}
@@ -207,7 +207,8 @@ mr_pipeline_open(
 {
 	enum mr_status st;
 
-	*pl = (struct mr_pipeline){ .conf = *conf, .stores.are_in_memory = conf->is_rehearsal };
+	*pl = (struct mr_pipeline){ .conf = *conf,
+		.shared.stores.are_in_memory = conf->is_rehearsal };
 	mr_confined_init(&pl->confined, pl);
 	if (!path)
 		return MR_OK;
@@ -246,7 +247,7 @@ mr_pipeline_close(struct mr_pipeline *pl)
 		if (pl->step[i].filter)
 			mr_filter_close(&pl->step[i].own);
 	mr_dns_close(pl->dns);
-	mr_stores_close(&pl->stores);
+	mr_filter_shared_close(&pl->shared);
 	mr_spec_free(&pl->spec);
 }
 

@@ -70,7 +70,7 @@ give_up_rights(const struct mr_smtpd_conf *conf)
 	/* A foreign program may have to write its own files: its rights are not ours to cut. */
 	if (mr_pipeline_executes(conf->pl))
 		return;
-	mr_stores_folders(&conf->pl->stores, writable + 1);
+	mr_stores_folders(&conf->pl->shared.stores, writable + 1);
 	mr_sandbox_enter(writable, conf->log);
 }
 
@@ -477,7 +477,7 @@ mr_smtpd_listen(
 	}
 	if ((st = mr_smtpd_load(l.now, files, spool, err)))
 		goto out;
-	mr_stores_check(&l.now->pl.stores, files->log);
+	mr_stores_check(&l.now->pl.shared.stores, files->log);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);

@@ -208,7 +208,7 @@ open_world(struct world *w, struct mr_err *err)
 		w->filter[i].has_secrets = i == SECRET;
 		w->step[i].filter = &w->filter[i];
 		if (mr_filter_open(
-		        &w->step[i].own, &w->filter[i], 1, argv, NULL, NULL, &w->pl.stores, err))
+		        &w->step[i].own, &w->filter[i], 1, argv, NULL, NULL, &w->pl.shared, err))
 			return false;
 		mr_filter_share(&w->step[i].own, w->dns);
 	}

@@ -10,7 +10,7 @@ static const char world[] = "a.example TXT \"v=spf1 include:b.example include:c.
                             "b.example A 198.51.100.1\n"
                             "c.example TXT \"v=spf1 ip4:198.51.100.0/24 ~all\"\n";
 
-static struct mr_stores stores;
+static struct mr_filter_shared shared;
 
 static void
 open_filter(
@@ -20,7 +20,7 @@ open_filter(
 	char *argv[8];
 
 	memcpy(argv, args, (size_t)argc * sizeof *argv);
-	if (mr_filter_open(run, filter, argc, argv, NULL, NULL, &stores, &err)) {
+	if (mr_filter_open(run, filter, argc, argv, NULL, NULL, &shared, &err)) {
 		printf("Bail out! %s\n", err.text);
 		exit(1);
 	}
@@ -157,10 +157,10 @@ test_store(const struct mr_env *env)
 	ok(!run[0].conf.store, "without -S there is none");
 	mr_filter_close(&run[0]);
 	memcpy(argv, bad, sizeof argv);
-	ok(mr_filter_open(&run[0], &count, 3, argv, NULL, NULL, &stores, &err) == MR_USAGE,
+	ok(mr_filter_open(&run[0], &count, 3, argv, NULL, NULL, &shared, &err) == MR_USAGE,
 	    "no such store: %s", err.text);
 	memcpy(argv, spf, sizeof argv);
-	ok(mr_filter_open(&run[0], &mr_filter_spf, 3, argv, NULL, NULL, &stores, &err) == MR_USAGE,
+	ok(mr_filter_open(&run[0], &mr_filter_spf, 3, argv, NULL, NULL, &shared, &err) == MR_USAGE,
 	    "a filter that uses none: %s", err.text);
 }
 
@@ -229,7 +229,7 @@ main(void)
 	test_none(dns, &env);
 	test_store(&env);
 	test_edit_fault(&env);
-	mr_stores_close(&stores);
+	mr_filter_shared_close(&shared);
 	mr_arena_free(&arena);
 	mr_dns_close(dns);
 	return done_testing();
