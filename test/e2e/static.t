@@ -5,8 +5,7 @@ cd "$T_DIR" || exit 1
 build() { env -i PATH="$PATH" make -s -C "$T_ROOT" STATIC=1 CI=1 CFLAGS=-O1 B="$T_DIR/build" all >make.log 2>&1; }
 ok 'it is built' build || sed 's/^/# /' make.log
 bin=$T_DIR/build/bin
-is 'glibc is all that the loader sees' "$(readelf -d "$bin/mr-smtpd" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')" 'libresolv.so.2
-libc.so.6'
+is 'glibc is all that the loader sees' "$(readelf -d "$bin/mr-smtpd" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')" 'libc.so.6'
 
 rfc=$T_ROOT/test/dkim
 for name in rfc6376 rfc8463; do
