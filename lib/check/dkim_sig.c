@@ -121,11 +121,10 @@ read_canonicalization(struct mr_dkim_sig *sig, struct mr_str c)
 		missing(sig, "unknown canonicalization");
 }
 
-/* Base64 of `want` octets, or of any number if that is 0: *joined without white space, or *octets; the other one is
- * NULL. */
+/* Base64: the `want` octets of it; or, if that is 0, its text without white space. */
 static enum mr_status
 read_base64(struct mr_dkim_sig *sig, struct mr_str value, size_t want, const char *fault,
-    struct mr_str *joined, struct mr_str *octets, struct mr_arena *arena, struct mr_err *err)
+    struct mr_str *out, struct mr_arena *arena, struct mr_err *err)
 {
 	struct mr_buf text, bytes;
 	enum mr_status st;
@@ -139,10 +138,8 @@ read_base64(struct mr_dkim_sig *sig, struct mr_str value, size_t want, const cha
 		missing(sig, fault);
 		st = MR_OK;
 	} else if (st == MR_OK) {
-		struct mr_str got = mr_arena_dup(arena, mr_buf_str(joined ? &text : &bytes));
-
-		*(joined ? joined : octets) = got;
-		if (!got.p)
+		*out = mr_arena_dup(arena, mr_buf_str(want ? &bytes : &text));
+		if (!out->p)
 			st = mr_err_set(err, MR_TEMP, "out of memory");
 	}
 	mr_buf_free(&text);
@@ -263,11 +260,11 @@ read_tags(struct mr_dkim_sig *sig, const struct mr_taglist *list, int64_t now_s,
 	if ((st = read_names(sig, list, arena, err)))
 		return st;
 	read_algorithm(sig, mr_taglist_get(list, "a"));
-	st = read_base64(
-	    sig, mr_taglist_get(list, "b"), 0, "b= is not base64", &sig->b, NULL, arena, err);
+	st =
+	    read_base64(sig, mr_taglist_get(list, "b"), 0, "b= is not base64", &sig->b, arena, err);
 	if (st == MR_OK)
 		st = read_base64(sig, mr_taglist_get(list, "bh"), MR_SHA256_N,
-		    "bh= is not base64 of 32 octets", NULL, &sig->body_hash, arena, err);
+		    "bh= is not base64 of 32 octets", &sig->body_hash, arena, err);
 	if (st)
 		return st;
 	read_canonicalization(sig, mr_taglist_get(list, "c"));

@@ -488,7 +488,7 @@ judge_body(struct candidate *c)
 		wrong(c, MR_DKIM_FAIL, MR_STR("l= is longer than the body"));
 }
 
-/* For the signatures that are good so far. */
+/* For the signatures that are good so far; the last thing that is done. */
 static enum mr_status
 check_bodies(struct verify *v, struct mr_message *m, struct mr_err *err)
 {
@@ -506,7 +506,6 @@ check_bodies(struct verify *v, struct mr_message *m, struct mr_err *err)
 			judge_body(&v->c[i]);
 	for (size_t i = 0; i < v->body_n; i++)
 		mr_dkim_body_free(v->body[i].hashing);
-	v->body_n = 0;
 	return st;
 }
 

@@ -14,8 +14,7 @@
  * but records written here, of networks and at most this many of them. */
 #define TERMS_MAX  16u
 #define RECORD_MAX (TERMS_MAX * (MR_NET_TEXT_MAX + 5) + 16)
-
-#define ASKED_MAX 4u
+#define ASKED_MAX  4u /* answers of libspf2 that are remembered */
 
 #define LIB(name) SPF_##name
 /* clang-format off */

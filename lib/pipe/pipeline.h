@@ -33,7 +33,7 @@ struct mr_pipeline {
 	struct mr_dns_conf resolver; /* of own filters without -D, ... */
 	struct mr_dns *dns;          /* ... from the first mr_pipeline_begin on; NULL: none asks */
 	struct mr_confined confined; /* where own filters of the message run */
-	struct mr_filter_shared shared; /* what own filters open when they use it */
+	struct mr_filter_shared shared; /* by own filters */
 };
 
 /* Reads the spec and opens everything; before any fork.  All that is wrong is in

@@ -46,6 +46,7 @@ reason 'no key in the DNS"' key-none
 reason 'more than one key record"' key-two
 reason 'more than one From"' two-from
 reason 'l= leaves a part of the body unsigned"' l-appended
+reason 'l= is longer than the body"' l-too-long
 reason 'rsa-sha1 does not count any more' sha1
 reason 'the same tag twice' wrong-twice
 reason 'the signature has expired"' expired
